@@ -1,0 +1,65 @@
+# One word per chore; `make help` lists them. Needs Python 3.11 or newer, make and git.
+# Another interpreter: make run PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check format bench schemas lock clean
+
+help: ## list the chores
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 10
+
+run: $(VENV)/.runtime ## start the REST gateway on 127.0.0.1:8000 (sets everything up the first time)
+	@exec $(BIN)/orchestrator-api
+
+setup: $(VENV)/.dev ## install everything, tools included; commands are in .venv/bin
+	@echo "Ready: $(BIN)/orchestrator, $(BIN)/orchestrator-api, $(BIN)/orchestrator-mcp"
+
+test: $(VENV)/.dev ## run all tests; PostgreSQL's are skipped where none answers
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(VENV)/.dev ## formatter, linter, strict types, import contracts, drift of generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m scripts.generate --check
+
+format: $(VENV)/.dev ## format the code and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## measure against the budgets; writes .bench/results.json
+	$(BIN)/python -m tests.benchmarks
+
+schemas: $(VENV)/.dev ## regenerate JSON Schemas, OpenAPI, the tools snapshot and docs/errors.md
+	$(BIN)/python -m scripts.generate
+
+lock: $(VENV)/.dev ## resolve the newest allowed versions into both lock files
+	$(UV_COMPILE) --upgrade --group build -o requirements.lock
+	$(UV_COMPILE) --upgrade --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove the environment and every cache (no data)
+	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: an install is repeated only when its lock or pyproject.toml is newer. --no-deps keeps the
+# second step from resolving anything that the lock did not name.
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name it: make run PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make run PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Creating $(VENV) and installing the locked packages; this happens once."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
