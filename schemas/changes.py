@@ -1,0 +1,98 @@
+"""What a patch set changes, or would change: the same shape in previews, answers and the history."""
+
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+from typing_extensions import TypedDict
+
+from schemas.errors import Conflict, Issue
+from schemas.paging import Paging
+from schemas.primitives import Model
+
+
+class EntityKind(StrEnum):
+    PROJECT = "project"
+    TASK = "task"
+    COMMENT = "comment"
+
+
+class Action(StrEnum):
+    """What happened to an item; where several apply, the first of this order is named."""
+
+    CREATED = "created"
+    DELETED = "deleted"
+    RESTORED = "restored"
+    MOVED = "moved"
+    UPDATED = "updated"
+
+
+class FieldChange(TypedDict):
+    """Plain dicts, because a set of 10,000 creations makes 50,000 of them."""
+
+    before: JsonValue
+    after: JsonValue
+
+
+class Change(Model):
+    """The effect on one item. A creation lists only fields that were set to something."""
+
+    kind: EntityKind
+    id: str
+    key: str
+    title: str = Field(description="title or name after the change")
+    action: Action
+    fields: dict[str, FieldChange]
+    patch_indexes: list[int] = Field(description="the patches that caused it")
+    cascaded: bool = Field(default=False, description="not named by a patch: went or came with its parent")
+    provisional: bool = Field(default=False, description="the key may differ when the set is applied")
+
+
+class Totals(Model):
+    """Number of items by effect. A moved and updated task counts in both."""
+
+    created: int = 0
+    updated: int = 0
+    moved: int = 0
+    deleted: int = 0
+    restored: int = 0
+    dependencies_added: int = 0
+    dependencies_removed: int = 0
+    comments_added: int = 0
+
+
+class RefTarget(Model):
+    id: str
+    key: str
+
+
+class PlanEffect(Model):
+    """The part that previews and applied answers share."""
+
+    refs: dict[str, RefTarget] = Field(description="each ref of the set -> the item it names")
+    changes: list[Change] = Field(description="the first 200")
+    changes_total: int
+    changes_next_cursor: str | None = None
+    totals: Totals
+    diff: str = Field(description="the changes as readable text, at most 64 KiB")
+
+
+class ValidationResponse(PlanEffect):
+    """Whether a patch set would be accepted now, every broken rule, and its exact effect."""
+
+    valid: bool
+    issues: list[Issue]
+    conflicts: list[Conflict]
+    base_revisions: dict[str, int] = Field(default={}, description="the revisions this preview describes, by project key")
+
+
+class ApplyResponse(PlanEffect):
+    """What an applied patch set (or its dry run) did."""
+
+    patch_set_id: str | None = Field(description="what to name in revert; null for a dry run")
+    revisions: dict[str, int] = Field(description="project key -> revision after the set")
+    warnings: list[Issue] = []
+    replayed: bool = Field(default=False, description="this set had been applied before; this is its first answer")
+
+
+class ChangeListResponse(Paging):
+    changes: list[Change]

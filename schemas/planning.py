@@ -1,0 +1,68 @@
+"""Turning text into a proposed patch set: requests and answers of the planner."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from schemas.changes import ValidationResponse
+from schemas.patches import StoredPatchSet
+from schemas.primitives import ItemName, Model, Name, sound_text
+
+MAX_OUTLINE_BYTES = 1_000_000
+
+
+class OutlineFormat(StrEnum):
+    MARKDOWN = "markdown"
+
+
+OutlineText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_OUTLINE_BYTES), AfterValidator(sound_text)]
+
+
+class ImportRequest(Model):
+    """A written plan to turn into a proposal; nothing is applied."""
+
+    content: OutlineText = Field(description="the text of the plan, at most 1 MB as UTF-8")
+    format: OutlineFormat = OutlineFormat.MARKDOWN
+    project: ItemName | None = Field(default=None, description="add to this project instead of creating one")
+    name: Name | None = Field(default=None, description="name of the new project, unless the text has a title")
+    sequential: bool = Field(default=False, description="numbered items wait for the one before them")
+
+
+class UnparsedLine(Model):
+    """A line of the plan that is in no operation."""
+
+    line: int = Field(description="from 1")
+    text: str
+    reason: str
+
+
+class PlannedTask(Model):
+    """One line of the outline a proposal would create."""
+
+    ref: str
+    parent: str | None
+    title: str
+
+
+class Usage(Model):
+    """Tokens of a model call; zero for the rule engine."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+
+
+class PlannerResponse(Model):
+    """A stored proposal, how it was made, and what was left out."""
+
+    patch_set: StoredPatchSet
+    project: str = Field(description="key of the project; provisional when the proposal creates it")
+    tasks: list[PlannedTask] = Field(description="the first 200 tasks it would create")
+    summary: str
+    questions: list[str]
+    unparsed: list[UnparsedLine]
+    engine: str
+    model: str | None
+    usage: Usage
+    validation: ValidationResponse

@@ -1,0 +1,191 @@
+"""Constrained types that every other schema is made of.
+
+Text is stored exactly as sent; what neither database nor JSON can carry (NUL, lone surrogates,
+numbers beyond RFC 7493) is refused here, so that no later layer has to think about it.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+MAX_SAFE_INTEGER = 2**53 - 1
+MAX_JSON_DEPTH = 32
+MAX_CUSTOM_BYTES = 16 * 1024
+MAX_TASK_SCHEMA_BYTES = 64 * 1024
+
+
+class Model(BaseModel):
+    """Base of every schema: immutable, closed, and built on first use (start-up time is a budget)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class ProjectStatus(StrEnum):
+    PLANNING = "planning"
+    ACTIVE = "active"
+    ON_HOLD = "on_hold"
+    COMPLETED = "completed"
+    ARCHIVED = "archived"
+
+
+class TaskStatus(StrEnum):
+    TODO = "todo"
+    IN_PROGRESS = "in_progress"
+    BLOCKED = "blocked"
+    IN_REVIEW = "in_review"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class Priority(StrEnum):
+    """Declared from most to least urgent; lists sort by this order."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    BACKLOG = "backlog"
+
+
+CLOSED_STATUSES = frozenset({TaskStatus.COMPLETED, TaskStatus.CANCELLED})
+TASK_STATUS_ALIASES = {"done": "completed", "review": "in_review"}
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def one_of(kind: type[E], aliases: dict[str, str] | None = None) -> Callable[[Any], Any]:
+    """Return a validator that reads a member of `kind`, case-blind, with `-` and blanks equal to `_`."""
+    known: dict[str, E] = {member.value: member for member in kind}
+    known |= {alias: known[value] for alias, value in (aliases or {}).items()}
+    allowed = ", ".join(member.value for member in kind)
+
+    def read(value: Any) -> E:
+        if isinstance(value, str):
+            found = known.get(value) or known.get(value.strip().lower().replace("-", "_").replace(" ", "_"))
+            if found is not None:
+                return found
+        raise PydanticCustomError("enum", "must be one of: {allowed}", {"allowed": allowed})
+
+    return read
+
+
+ProjectStatusInput = Annotated[ProjectStatus, BeforeValidator(one_of(ProjectStatus))]
+TaskStatusInput = Annotated[TaskStatus, BeforeValidator(one_of(TaskStatus, TASK_STATUS_ALIASES))]
+PriorityInput = Annotated[Priority, BeforeValidator(one_of(Priority))]
+
+
+def sound_text(text: str) -> str:
+    """Refuse NUL, which PostgreSQL cannot store. (Lone surrogates are refused by the string type itself.)"""
+    if "\0" in text:
+        raise PydanticCustomError("text_nul", "must not contain the NUL character")
+    return text
+
+
+def spoken_text(text: str) -> str:
+    """As `sound_text`, and something must be readable in it."""
+    if not text.strip():
+        raise PydanticCustomError("text_blank", "must not be blank")
+    return sound_text(text)
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(spoken_text)]
+Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(sound_text)]
+CommentBody = Annotated[str, StringConstraints(min_length=1, max_length=10_000), AfterValidator(spoken_text)]
+Criterion = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(spoken_text)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=50), AfterValidator(spoken_text)]
+Assignee = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(spoken_text)]
+LinkName = Annotated[str, StringConstraints(min_length=1, max_length=50), AfterValidator(spoken_text)]
+LinkTarget = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(spoken_text)]
+Summary = Annotated[str, StringConstraints(max_length=500), AfterValidator(sound_text)]
+
+
+def _unique(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+Tags = Annotated[list[Tag], Field(max_length=50), AfterValidator(_unique)]
+AcceptanceCriteria = Annotated[list[Criterion], Field(max_length=50)]
+Links = Annotated[dict[LinkName, LinkTarget], Field(max_length=20)]
+LinksPatch = Annotated[dict[LinkName, LinkTarget | None], Field(max_length=40)]
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _iso_day(value: Any) -> Any:
+    """Days are `YYYY-MM-DD`; pydantic alone would also read numbers and instants."""
+    if isinstance(value, datetime) or not (isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value))):
+        raise PydanticCustomError("date_format", "must be a day written as YYYY-MM-DD")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_iso_day)]
+Instant = AwareDatetime
+Minutes = Annotated[int, Field(strict=True, ge=1, le=525_600)]
+MinutesSpent = Annotated[int, Field(strict=True, ge=0, le=525_600)]
+Revision = Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE_INTEGER)]
+
+
+def check_json(value: Any, depth: int = 0) -> None:
+    """Raise unless `value` is I-JSON (RFC 7493): finite, safe integers, sound strings, limited depth."""
+    if depth > MAX_JSON_DEPTH:
+        raise PydanticCustomError("json_depth", "must not be nested deeper than {depth} levels", {"depth": MAX_JSON_DEPTH})
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_json_text(name)
+            check_json(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check_json(item, depth + 1)
+    elif isinstance(value, str):
+        _check_json_text(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("json_number", "must not contain NaN or infinite numbers")
+    elif isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
+        raise PydanticCustomError("json_number", "must not contain whole numbers beyond 2^53 - 1; send them as text")
+
+
+def _check_json_text(text: str) -> None:
+    sound_text(text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("string_unicode", "must be valid Unicode, without lone surrogates") from None
+
+
+def _sound_json(value: Any) -> Any:
+    check_json(value)
+    return value
+
+
+# The deep check runs before pydantic walks the value: its own recursion guard would answer less clearly.
+JsonObject = Annotated[dict[str, JsonValue], BeforeValidator(_sound_json), WithJsonSchema({"type": "object"})]
+
+PROJECT_KEY = r"[A-Z][A-Z0-9]{1,9}"
+REF = r"\$[A-Za-z][A-Za-z0-9_-]{0,39}"
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) and value.isascii() else value
+
+
+ProjectKey = Annotated[str, BeforeValidator(_upper), StringConstraints(pattern=f"^{PROJECT_KEY}$")]
+Ref = Annotated[str, StringConstraints(pattern=f"^{REF}$")]
+# An id, a key such as WEB or WEB-14, or (inside a patch set) a ref such as $api.
+ItemName = Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(sound_text)]
+PatchSetId = Annotated[str, StringConstraints(pattern=r"^ps_[0-9abcdefghjkmnpqrstvwxyz]{16}$")]
