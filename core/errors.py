@@ -1,0 +1,127 @@
+"""Every refusal the product can answer, defined once; each face shows it in its own way.
+
+The docstring of a class is the message a person reads: what happened, and what to do next.
+`core` knows no status numbers.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from schemas.errors import RETRYABLE, Conflict, ErrorCode, ErrorDetail, Issue
+
+
+class DomainError(Exception):
+    """A refusal with a stable code and details a caller can act on."""
+
+    code: ErrorCode
+
+    def __init__(self, message: str | None = None, *, details: Iterable[Issue] = (), hint: str | None = None) -> None:
+        self.message = message or " ".join((type(self).__doc__ or "").split())
+        self.details = list(details)
+        if hint and not self.details:
+            self.details = [Issue(code=self.code, message=self.message, hint=hint)]
+        super().__init__(self.message)
+
+    def detail(self) -> ErrorDetail:
+        """Return the shape that both faces send."""
+        return ErrorDetail(code=self.code, message=self.message, details=self.details, retryable=self.code in RETRYABLE)
+
+
+class NotFound(DomainError):
+    """There is no such item here."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class DeletedResource(DomainError):
+    """The item has been deleted; restore it first."""
+
+    code = ErrorCode.DELETED_RESOURCE
+
+
+class ValidationFailed(DomainError):
+    """The request breaks at least one rule; `details` lists all of them."""
+
+    code = ErrorCode.VALIDATION_ERROR
+
+
+class InvalidCursor(DomainError):
+    """The cursor does not belong to this list; start again without it."""
+
+    code = ErrorCode.INVALID_CURSOR
+
+
+class PatchSetClosed(DomainError):
+    """This patch set has already been applied, rejected or superseded; propose a new one."""
+
+    code = ErrorCode.PATCH_SET_CLOSED
+
+
+class IdempotencyKeyReused(DomainError):
+    """This id was used for other content; use a new id for a new patch set."""
+
+    code = ErrorCode.IDEMPOTENCY_KEY_REUSED
+
+
+class PreconditionFailed(DomainError):
+    """The item has changed since you read it; read it again."""
+
+    code = ErrorCode.PRECONDITION_FAILED
+
+
+class ConcurrentUpdate(DomainError):
+    """The project has changed since this patch set was written. Reload it and propose again."""
+
+    code = ErrorCode.CONCURRENT_UPDATE
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        super().__init__(details=[conflict_issue(conflict) for conflict in conflicts])
+        self.conflicts = list(conflicts)
+
+
+def conflict_issue(conflict: Conflict) -> Issue:
+    """Return the issue that shows a conflict among other details."""
+    return Issue(
+        path=conflict.path,
+        code=ErrorCode.CONCURRENT_UPDATE,
+        message=f"{conflict.key} {conflict.field} is now {conflict.current!r}, not {conflict.base!r}",
+        hint="read the item again, then propose with its current revision as base",
+        patch_index=conflict.patch_index,
+        conflict=conflict,
+    )
+
+
+class InvalidPatch(DomainError):
+    """The patch set breaks rules, so nothing was stored; `details` lists all of them."""
+
+    code = ErrorCode.INVALID_PATCH
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        codes = {issue.code for issue in issues}
+        if len(codes) == 1:  # one kind of failure answers with its own code and status
+            self.code = codes.pop()
+        message = issues[0].message if len(issues) == 1 else None
+        super().__init__(message, details=issues)
+
+
+class Forbidden(DomainError):
+    """You may not do this; `details` names the missing scope."""
+
+    code = ErrorCode.FORBIDDEN
+
+
+class BodyTooLarge(DomainError):
+    """The request is larger than allowed."""
+
+    code = ErrorCode.BODY_TOO_LARGE
+
+
+class StorageBusy(DomainError):
+    """The database is busy; try again in a moment."""
+
+    code = ErrorCode.STORAGE_BUSY
+
+
+class DatabaseError(DomainError):
+    """The database could not do this; nothing was changed."""
+
+    code = ErrorCode.DATABASE_ERROR

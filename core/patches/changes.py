@@ -1,0 +1,235 @@
+"""Compare the state before with the state after: what changed, item by item, in wire form."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from enum import Enum
+from typing import Any
+
+from core.patches.snapshot import CommentRecord, ProjectRecord, TaskRecord
+from core.patches.state import WorkingState
+from schemas.changes import Action, Change, EntityKind, FieldChange, Totals
+from schemas.primitives import Priority, ProjectStatus, TaskStatus
+
+PROJECT_FIELDS = ("name", "description", "status", "priority", "tags", "start_date", "due_date", "links", "task_schema")
+TASK_FIELDS = (
+    "title",
+    "description",
+    "acceptance_criteria",
+    "status",
+    "priority",
+    "tags",
+    "assignee",
+    "start_date",
+    "due_date",
+    "estimated_minutes",
+    "actual_minutes",
+    "links",
+    "custom",
+    "completed_at",
+    "claimed_by",
+    "claim_expires_at",
+)
+
+
+def wire(value: Any) -> Any:
+    """Return a stored value as JSON shows it."""
+    if value.__class__ in PLAIN:
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+PLAIN = frozenset({str, int, list, dict, type(None)})
+
+
+def task_value(task: TaskRecord, name: str) -> Any:
+    return wire(getattr(task, name))
+
+
+def project_value(project: ProjectRecord, name: str) -> Any:
+    return wire(getattr(project, name))
+
+
+class Comparison:
+    """The differences a plan makes, and the counts of them."""
+
+    def __init__(self, state: WorkingState, *, preview: bool) -> None:
+        self._state = state
+        self._preview = preview
+        self._added = _grouped(state.added_edges)
+        self._removed = _grouped(state.removed_edges)
+        self.changes: list[Change] = []
+        self.change_projects: list[str] = []
+        self._counts: dict[str, int] = {}
+
+    def totals(self) -> Totals:
+        return Totals(**self._counts)
+
+    def count(self, name: str, number: int = 1) -> None:
+        self._counts[name] = self._counts.get(name, 0) + number
+
+    def add_project(self, project_id: str) -> bool:
+        """Compare one touched project; False if nothing about it differs."""
+        after = self._state.projects[project_id]
+        before = self._state.snapshot.projects.get(project_id)
+        fields = (
+            _created_fields(after, PROJECT_FIELDS, NEW_PROJECT) if before is None else _differences(before, after, PROJECT_FIELDS)
+        )
+        action = self._action(before, after, fields, moved=False)
+        if action is None:
+            return False
+        change = Change.model_construct(
+            kind=EntityKind.PROJECT,
+            id=after.id,
+            key=after.key,
+            title=after.name,
+            action=action,
+            fields=fields,
+            patch_indexes=self._state.project_causes[project_id],
+            cascaded=False,
+            provisional=self._preview and before is None,
+        )
+        self._append(change, project_id)
+        return True
+
+    def add_task(self, task_id: str) -> bool:
+        """Compare one touched task; False if nothing about it differs."""
+        after = self._state.tasks[task_id]
+        before = self._state.snapshot.tasks.get(task_id)
+        fields = _created_fields(after, TASK_FIELDS, NEW_TASK) if before is None else _differences(before, after, TASK_FIELDS)
+        moved = before is not None and (before.parent_id != after.parent_id or before.position != after.position)
+        self._placement(before, after, fields)
+        self._dependencies(after, fields, before is None)
+        action = self._action(before, after, fields, moved=moved)
+        if action is None:
+            return False
+        change = Change.model_construct(
+            kind=EntityKind.TASK,
+            id=after.id,
+            key=after.key,
+            title=after.title,
+            action=action,
+            fields=fields,
+            patch_indexes=self._state.task_causes[task_id],
+            cascaded=task_id in self._state.cascaded,
+            provisional=self._preview and before is None,
+        )
+        self._append(change, after.project_id)
+        return True
+
+    def add_comment(self, index: int, comment: CommentRecord) -> None:
+        task = self._state.tasks[comment.task_id]
+        fields: dict[str, FieldChange] = {
+            "body": {"before": None, "after": comment.body},
+            "author": {"before": None, "after": comment.author},
+        }
+        change = Change.model_construct(
+            kind=EntityKind.COMMENT,
+            id=comment.id,
+            key=task.key,
+            title=task.title,
+            action=Action.CREATED,
+            fields=fields,
+            patch_indexes=[index],
+            cascaded=False,
+            provisional=False,
+        )
+        self._append(change, comment.project_id)
+        self.count("comments_added")
+
+    def _append(self, change: Change, project_id: str) -> None:
+        self.changes.append(change)
+        self.change_projects.append(project_id)
+
+    def _action(
+        self,
+        before: TaskRecord | ProjectRecord | None,
+        after: TaskRecord | ProjectRecord,
+        fields: dict[str, FieldChange],
+        *,
+        moved: bool,
+    ) -> Action | None:
+        if before is None:
+            self.count("created")
+            if after.deletion_id is not None:
+                self.count("deleted")
+            return Action.CREATED
+        gone = after.deletion_id is not None
+        survival = before.deletion_id != after.deletion_id  # it may also have been restored and deleted anew
+        if survival:
+            self.count("deleted" if gone else "restored")
+        if moved:
+            self.count("moved")
+        if fields.keys() - {"parent", "position", "depends_on"}:
+            self.count("updated")
+        if survival:
+            return Action.DELETED if gone else Action.RESTORED
+        if moved:
+            return Action.MOVED
+        return Action.UPDATED if fields else None
+
+    def _placement(self, before: TaskRecord | None, after: TaskRecord, fields: dict[str, FieldChange]) -> None:
+        if before is None:
+            if after.parent_id is not None:
+                fields["parent"] = {"before": None, "after": self._state.tasks[after.parent_id].key}
+            fields["position"] = {"before": None, "after": after.position}
+            return
+        if before.parent_id != after.parent_id:
+            fields["parent"] = {"before": self._parent_key(before), "after": self._parent_key(after)}
+        if before.position != after.position or before.parent_id != after.parent_id:
+            fields["position"] = {"before": before.position, "after": after.position}
+
+    def _parent_key(self, task: TaskRecord) -> str | None:
+        return self._state.tasks[task.parent_id].key if task.parent_id else None
+
+    def _dependencies(self, task: TaskRecord, fields: dict[str, FieldChange], created: bool) -> None:
+        added, removed = self._added.get(task.id, ()), self._removed.get(task.id, ())
+        if not added and not removed:
+            return
+        stored = self._state.snapshot.edges.get(task.id, ())
+        before = [self._state.tasks[item].key for item in stored]
+        after = [self._state.tasks[item].key for item in stored if item not in removed]
+        after += [self._state.tasks[item].key for item in added]
+        fields["depends_on"] = {"before": None if created else before, "after": after}  # type: ignore[typeddict-item]
+        self.count("dependencies_added", len(added))
+        self.count("dependencies_removed", len(removed))
+
+
+def _grouped(edges: Iterable[tuple[str, str]]) -> dict[str, dict[str, None]]:
+    groups: dict[str, dict[str, None]] = {}
+    for task_id, target_id in edges:
+        groups.setdefault(task_id, {})[target_id] = None
+    return groups
+
+
+# What a new item has without being told; its title or name is always shown.
+NEW_TASK: dict[str, Any] = {"status": TaskStatus.TODO, "priority": Priority.MEDIUM, "title": None}
+NEW_PROJECT: dict[str, Any] = {"status": ProjectStatus.PLANNING, "priority": Priority.MEDIUM, "name": None}
+
+
+def _created_fields(record: TaskRecord | ProjectRecord, names: tuple[str, ...], new: dict[str, Any]) -> dict[str, FieldChange]:
+    """Return the fields of a new item that were set to something."""
+    fields: dict[str, FieldChange] = {}
+    for name in names:
+        value = getattr(record, name)
+        if (value or value == 0) and value is not new.get(name):
+            fields[name] = {"before": None, "after": wire(value)}
+    return fields
+
+
+def _differences(
+    before: TaskRecord | ProjectRecord, after: TaskRecord | ProjectRecord, names: tuple[str, ...]
+) -> dict[str, FieldChange]:
+    if before is after:
+        return {}
+    fields: dict[str, FieldChange] = {}
+    for name in names:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            fields[name] = {"before": wire(old), "after": wire(new)}
+    return fields

@@ -1,0 +1,94 @@
+"""Set fields: absent keeps, null clears, objects merge (RFC 7396), tags merge three-way with a base."""
+
+from typing import Any
+
+from core.patches.conflicts import Touch
+from core.patches.snapshot import ProjectRecord, TaskRecord
+from core.patches.state import WorkingState
+from schemas.changes import EntityKind
+from schemas.primitives import TaskStatus
+from schemas.projects import ProjectFields
+from schemas.tasks import TaskFields
+
+EMPTY_TEXT = frozenset({"description"})
+EMPTY_LIST = frozenset({"tags", "acceptance_criteria"})
+MERGED = frozenset({"links", "custom"})
+
+
+def apply_task_fields(state: WorkingState, index: int, task: TaskRecord, fields: TaskFields) -> None:
+    """Set the given fields of a task, and what follows from its status."""
+    before = task.status
+    _apply(state, index, EntityKind.TASK, task, fields)
+    if task.status == before:
+        return
+    if task.status is TaskStatus.COMPLETED:
+        task.completed_at = task.completed_at or state.now
+    else:
+        task.completed_at = None
+    if task.status is not TaskStatus.IN_PROGRESS:
+        task.claimed_by = task.claim_expires_at = None
+
+
+def apply_project_fields(state: WorkingState, index: int, project: ProjectRecord, fields: ProjectFields) -> None:
+    """Set the given fields of a project."""
+    _apply(state, index, EntityKind.PROJECT, project, fields)
+
+
+def _apply(
+    state: WorkingState, index: int, kind: EntityKind, record: TaskRecord | ProjectRecord, fields: TaskFields | ProjectFields
+) -> None:
+    contested = (kind, record.id) in state.snapshot.later
+    for name in fields.model_fields_set:
+        value: Any = getattr(fields, name)
+        path = f"/fields/{name}"
+        if name in MERGED:
+            if contested:
+                _touch_keys(state, index, kind, record, name, value)
+            value = {} if value is None else merge_patch(getattr(record, name), value)
+        elif name == "tags":
+            value = _merge_tags(state, kind, record, value or [])
+        else:
+            if contested:
+                state.touches.append(Touch(index, f"/patches/{index}{path}", kind, record.id, record.key, name))
+            if value is None:
+                value = "" if name in EMPTY_TEXT else [] if name in EMPTY_LIST else None
+        setattr(record, name, value)
+        state.origins[record.id, name] = (index, path)
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Return `target` with `patch` merged into it (RFC 7396); neither is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def _touch_keys(
+    state: WorkingState, index: int, kind: EntityKind, record: TaskRecord | ProjectRecord, name: str, value: dict[str, Any] | None
+) -> None:
+    units = getattr(record, name) if value is None else value
+    for unit in units:
+        path = f"/patches/{index}/fields/{name}" + ("" if value is None else f"/{pointer(unit)}")
+        state.touches.append(Touch(index, path, kind, record.id, record.key, name, unit=unit))
+
+
+def pointer(token: str) -> str:
+    """Return a JSON Pointer token (RFC 6901)."""
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def _merge_tags(state: WorkingState, kind: EntityKind, record: TaskRecord | ProjectRecord, proposed: list[str]) -> list[str]:
+    """Return the tags after a three-way merge: additions and removals of both sides hold."""
+    later = state.snapshot.later.get((kind, record.id), ())
+    base = next((change.fields["tags"]["before"] for change in later if "tags" in change.fields), None)
+    if base is None:
+        return proposed
+    current = record.tags
+    kept = [tag for tag in current if tag in proposed or tag not in base]
+    return kept + [tag for tag in proposed if tag not in base and tag not in current]

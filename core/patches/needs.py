@@ -1,0 +1,130 @@
+"""Say which stored rows a patch set touches, so that storage can load those and no others."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import assert_never
+
+from core.patches.keys import derived_key
+from core.patches.snapshot import Needs
+from schemas.patches import (
+    AddComment,
+    AddDependency,
+    CreateProject,
+    CreateTask,
+    DeleteProject,
+    DeleteTask,
+    MoveTask,
+    Patch,
+    RemoveDependency,
+    RestoreProject,
+    RestoreTask,
+    UpdateProject,
+    UpdateTask,
+)
+from schemas.tasks import TaskExpect
+
+
+class _Names:
+    """Collects names by why they are needed; refs are not stored, so they need nothing."""
+
+    def __init__(self) -> None:
+        self.by_reason: dict[str, set[str]] = {}
+
+    def add(self, name: str | None, *reasons: str) -> None:
+        if name is None or name.startswith("$"):
+            return
+        for reason in reasons:
+            self.by_reason.setdefault(reason, set()).add(name)
+
+    def of(self, reason: str) -> frozenset[str]:
+        return frozenset(self.by_reason.get(reason, ()))
+
+
+def needs_of(patches: Sequence[tuple[int, Patch]], base_revisions: Mapping[str, int]) -> Needs:
+    """Return what must be loaded to plan `patches`; linear in their number."""
+    names = _Names()
+    placements = 0
+    links = _adds_links(patch for _, patch in patches)
+    for _, patch in patches:
+        match patch:
+            case CreateProject():
+                names.add(patch.key or derived_key(patch.fields.name), "key_bases")
+            case UpdateProject():
+                checks_all = "task_schema" in patch.fields.model_fields_set
+                names.add(patch.project, "projects", *(["whole_projects"] if checks_all else []))
+            case DeleteProject():
+                names.add(patch.project, "projects", "whole_projects")
+            case RestoreProject():
+                names.add(patch.project, "projects", "project_deletions")
+            case CreateTask():
+                placements += _place(names, patch.before, patch.after)
+                names.add(patch.project, "projects")
+                names.add(patch.parent, "tasks", "append_to_tasks", *(["ends"] if links else []))
+                if patch.parent is None:
+                    names.add(patch.project, "append_to_projects")
+                for target in patch.depends_on:
+                    names.add(target, "tasks")
+            case UpdateTask():
+                names.add(patch.task, "tasks")
+                _expect(names, patch.task, patch.expect)
+            case MoveTask():
+                placements += _place(names, patch.before, patch.after)
+                names.add(patch.task, "tasks", "subtrees", "starts", "append_beside")
+                names.add(patch.parent, "tasks", "append_to_tasks", "ends")
+                _expect(names, patch.task, patch.expect)
+            case DeleteTask():
+                names.add(patch.task, "tasks", "subtrees")
+                _expect(names, patch.task, patch.expect)
+            case RestoreTask():
+                names.add(patch.task, "tasks", "deletions", "starts")
+                _expect(names, patch.task, patch.expect)
+            case AddDependency():
+                names.add(patch.task, "tasks", "edges", "starts")
+                names.add(patch.depends_on, "tasks")
+            case RemoveDependency():
+                names.add(patch.task, "tasks", "edges")
+                names.add(patch.depends_on, "tasks")
+            case AddComment():
+                names.add(patch.task, "tasks")
+            case _:
+                assert_never(patch)
+    for project in base_revisions:
+        names.add(project, "projects")
+    return Needs(
+        projects=names.of("projects"),
+        tasks=names.of("tasks"),
+        anchors=names.of("anchors"),
+        subtrees=names.of("subtrees"),
+        whole_projects=names.of("whole_projects"),
+        deletions=names.of("deletions"),
+        project_deletions=names.of("project_deletions"),
+        edges=names.of("edges"),
+        starts=names.of("starts"),
+        ends=names.of("ends"),
+        append_to_tasks=names.of("append_to_tasks"),
+        append_to_projects=names.of("append_to_projects"),
+        append_beside=names.of("append_beside"),
+        key_bases=names.of("key_bases"),
+        placements=placements,
+        base_revisions=dict(base_revisions),
+    )
+
+
+def _adds_links(patches: Iterable[Patch]) -> bool:
+    """A creation alone cannot close a cycle; with a new dependency in the same set it can."""
+    return any(isinstance(patch, AddDependency) or (isinstance(patch, CreateTask) and patch.depends_on) for patch in patches)
+
+
+def _place(names: _Names, before: str | None, after: str | None) -> int:
+    for anchor in (before, after):
+        names.add(anchor, "tasks", "anchors", "ends")
+    return 1 if before or after else 0
+
+
+def _expect(names: _Names, task: str, expect: TaskExpect | None) -> None:
+    if expect is None:
+        return
+    names.add(expect.parent, "tasks")
+    if "depends_on" in expect.model_fields_set:
+        names.add(task, "edges")
+        for target in expect.depends_on or []:
+            names.add(target, "tasks")

@@ -1,0 +1,84 @@
+"""Read the raw patches of a set one by one, so that a malformed patch never hides the others' issues."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.errors import ErrorCode, Issue
+from schemas.patches import OPS, CreateProject, CreateTask, Patch
+from schemas.violations import issues_of
+
+PATCH: TypeAdapter[Patch] = TypeAdapter(Patch)
+
+
+@dataclass(slots=True)
+class ParsedPatches:
+    """Sound patches with their index in the set, what was wrong with the others, and every declared ref."""
+
+    patches: list[tuple[int, Patch]] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    refs: dict[str, int] = field(default_factory=dict)  # ref -> index of the create that declares it first, sound or not
+    skipped: frozenset[int] = frozenset()  # patches that were not selected
+
+    def select(self, only: Sequence[int], count: int) -> "ParsedPatches":
+        """Return the part of the set that `only` names; `count` is the number of patches in the set."""
+        selected = set(only)
+        return ParsedPatches(
+            patches=[(index, patch) for index, patch in self.patches if index in selected],
+            issues=_missing(selected, count) + [issue for issue in self.issues if issue.patch_index in selected],
+            refs=self.refs,
+            skipped=frozenset(range(count)) - selected,
+        )
+
+
+def _missing(selected: set[int], count: int) -> list[Issue]:
+    hint = f"patches are numbered 0 to {count - 1}"
+    return [
+        Issue(path="/only", code=ErrorCode.VALIDATION_ERROR, message=f"there is no patch {index}", hint=hint)
+        for index in sorted(selected)
+        if not 0 <= index < count
+    ]
+
+
+def parse_patches(raw: Sequence[Any]) -> ParsedPatches:
+    """Return the sound patches of `raw` and every issue of form."""
+    parsed = ParsedPatches()
+    for index, item in enumerate(raw):
+        _declare(parsed, index, item)
+        try:
+            patch = PATCH.validate_python(item)
+        except ValidationError as error:
+            parsed.issues += _form_issues(error, index)
+            continue
+        if isinstance(patch, CreateTask | CreateProject) and patch.ref and parsed.refs[patch.ref] != index:
+            message = f"{patch.ref} is already created by patch {parsed.refs[patch.ref]}"
+            parsed.issues.append(
+                Issue(
+                    path=f"/patches/{index}/ref",
+                    code=ErrorCode.INVALID_PATCH,
+                    message=message,
+                    hint="give each new item its own ref",
+                    patch_index=index,
+                )
+            )
+            continue
+        parsed.patches.append((index, patch))
+    return parsed
+
+
+def _declare(parsed: ParsedPatches, index: int, item: Any) -> None:
+    if isinstance(item, dict) and item.get("op") in ("create_task", "create_project"):
+        ref = item.get("ref")
+        if isinstance(ref, str):
+            parsed.refs.setdefault(ref, index)
+
+
+def _form_issues(error: ValidationError, index: int) -> list[Issue]:
+    found = error.errors(include_url=False, include_input=False)
+    for item in found:
+        if item["loc"] and item["loc"][0] in OPS:  # pydantic names the union's branch first
+            item["loc"] = item["loc"][1:]
+    issues = issues_of(found, prefix=f"/patches/{index}")
+    return [issue.model_copy(update={"patch_index": index}) for issue in issues]

@@ -1,0 +1,464 @@
+"""The effect of each operation on the working state: one function per op."""
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from core.patches.conflicts import Touch
+from core.patches.fields import apply_project_fields, apply_task_fields
+from core.patches.keys import derived_key, free_key
+from core.patches.snapshot import CommentRecord, Place, ProjectRecord, TaskRecord
+from core.patches.state import WorkingState
+from schemas.changes import EntityKind
+from schemas.errors import ErrorCode, Severity
+from schemas.patches import (
+    AddComment,
+    AddDependency,
+    CreateProject,
+    CreateTask,
+    DeleteProject,
+    DeleteTask,
+    MoveTask,
+    Patch,
+    RemoveDependency,
+    RestoreProject,
+    RestoreTask,
+    UpdateProject,
+    UpdateTask,
+)
+
+NO_SYSTEM_FIELDS: Mapping[str, Any] = {}
+
+
+def play(state: WorkingState, index: int, patch: Patch) -> None:
+    """Change the working state as the patch says, or report why it cannot."""
+    match patch:
+        case CreateProject():
+            create_project(state, index, patch)
+        case UpdateProject():
+            update_project(state, index, patch)
+        case DeleteProject():
+            delete_project(state, index, patch)
+        case RestoreProject():
+            restore_project(state, index, patch)
+        case CreateTask():
+            create_task(state, index, patch)
+        case UpdateTask():
+            update_task(state, index, patch)
+        case MoveTask():
+            move_task(state, index, patch)
+        case DeleteTask():
+            delete_task(state, index, patch)
+        case RestoreTask():
+            restore_task(state, index, patch)
+        case AddDependency():
+            add_dependency(state, index, patch)
+        case RemoveDependency():
+            remove_dependency(state, index, patch)
+        case AddComment():
+            add_comment(state, index, patch)
+        case _:
+            assert_never(patch)
+
+
+# -- projects
+
+
+def create_project(state: WorkingState, index: int, patch: CreateProject) -> None:
+    taken = state.snapshot.taken_keys
+    if patch.key is None:
+        key = free_key(derived_key(patch.fields.name), taken | state.new_keys.keys())
+    else:
+        key = patch.key
+        if key in taken or key in state.new_keys:
+            state.issue(
+                ErrorCode.DUPLICATE_RESOURCE,
+                index,
+                "/key",
+                f"there is already a project {key}",
+                f"leave the key out, or use a free one such as {free_key(key, taken | state.new_keys.keys())}",
+            )
+            return
+    project = ProjectRecord(
+        id=state.ids.new_id(), key=key, name="", created_by=state.author, created_at=state.now, updated_at=state.now
+    )
+    state.projects[project.id] = project
+    state.project_causes[project.id] = [index]
+    state.new_keys[key] = project.id
+    if patch.ref:
+        state.refs[patch.ref] = (EntityKind.PROJECT, project.id)
+    apply_project_fields(state, index, project, patch.fields)
+
+
+def update_project(state: WorkingState, index: int, patch: UpdateProject) -> None:
+    project = state.live_project(patch.project, index, "/project")
+    if project is not None:
+        apply_project_fields(state, index, state.own_project(project.id, index), patch.fields)
+
+
+def delete_project(state: WorkingState, index: int, patch: DeleteProject) -> None:
+    project = state.live_project(patch.project, index, "/project")
+    if project is None:
+        return
+    tasks = [task for task in state.tasks.values() if task.project_id == project.id and task.deleted_at is None]
+    if tasks and not patch.cascade:
+        _has_children(state, index, project.key, len(tasks), "task")
+        return
+    deletion_id = _system(state, index).get("deletion_id") or state.ids.new_id()
+    if not _exactly(state, index, project.key, [task.id for task in tasks]):
+        return
+    project = state.own_project(project.id, index)
+    project.deleted_at, project.deletion_id = state.now, deletion_id
+    for task in tasks:
+        _delete_row(state, index, task, deletion_id, cascaded=True)
+
+
+def restore_project(state: WorkingState, index: int, patch: RestoreProject) -> None:
+    project = state.find_project(patch.project, index, "/project")
+    if project is None:
+        return
+    if project.deleted_at is None:
+        state.issue(ErrorCode.INVALID_PATCH, index, "/project", f"{project.key} is not deleted", "leave this patch out")
+        return
+    deletion_id = project.deletion_id
+    project = state.own_project(project.id, index)
+    project.deleted_at = project.deletion_id = None
+    for task in list(state.tasks.values()):
+        if task.deletion_id == deletion_id and task.project_id == project.id:
+            _restore_row(state, index, task, cascaded=True)
+
+
+# -- tasks
+
+
+def create_task(state: WorkingState, index: int, patch: CreateTask) -> None:
+    target = _place_for_creation(state, index, patch)
+    if target is None:
+        return
+    project, parent, anchor = target
+    project = state.own_project(project.id, index)
+    task = TaskRecord(
+        id=state.ids.new_id(),
+        key=f"{project.key}-{project.next_number}",
+        number=project.next_number,
+        project_id=project.id,
+        parent_id=parent.id if parent else None,
+        position=0,
+        depth=0,
+        title="",
+        created_by=state.author,
+        created_at=state.now,
+        updated_at=state.now,
+    )
+    project.next_number += 1
+    state.add_task(task, index)
+    state.created_by_patch[index] = task.id
+    if patch.ref:
+        state.refs[patch.ref] = (EntityKind.TASK, task.id)
+    apply_task_fields(state, index, task, patch.fields)
+    _put(state, task, anchor, before=patch.before is not None)
+
+
+def link_created(state: WorkingState, index: int, patch: CreateTask) -> None:
+    """Add the dependencies a creation carries, once every new task exists."""
+    created = state.created_by_patch.get(index)
+    for number, name in enumerate(patch.depends_on):
+        target = state.live_task(name, index, f"/depends_on/{number}")
+        if created is not None and target is not None:
+            _link(state, index, state.tasks[created], target, f"/depends_on/{number}")
+
+
+def update_task(state: WorkingState, index: int, patch: UpdateTask) -> None:
+    task = state.live_task(patch.task, index, "/task")
+    if task is None:
+        return
+    task = state.own_task(task.id, index)
+    apply_task_fields(state, index, task, patch.fields)
+    for name, value in _system(state, index).items():
+        setattr(task, name, value)
+
+
+def move_task(state: WorkingState, index: int, patch: MoveTask) -> None:
+    task = state.live_task(patch.task, index, "/task")
+    parent, anchor, sound = _parent_and_anchor(state, index, patch.parent, patch.before, patch.after)
+    if task is None or not sound:
+        return
+    if anchor is not None and anchor.id == task.id:
+        state.issue(ErrorCode.INVALID_HIERARCHY, index, "", f"{task.key} cannot be placed beside itself", "name another sibling")
+        return
+    if "parent" in patch.model_fields_set:
+        parent_id = parent.id if parent else None
+    else:
+        parent_id = anchor.parent_id if anchor else task.parent_id
+    if not _same_project(state, index, task.project_id, parent, anchor) or not _anchor_fits(state, index, anchor, parent_id):
+        return
+    _touch_place(state, index, task, parent_id)
+    task = state.own_task(task.id, index)
+    if parent_id != task.parent_id:
+        state.reparent(task, parent_id)
+        state.moved[task.id] = index
+    position = _system(state, index).get("position")
+    if position is None:
+        _put(state, task, anchor, before=patch.before is not None)
+    else:
+        state.places.fix(task.id, position)
+
+
+def delete_task(state: WorkingState, index: int, patch: DeleteTask) -> None:
+    task = state.live_task(patch.task, index, "/task")
+    if task is None:
+        return
+    below = [state.tasks[item] for item in state.below(task.id)]
+    below = [item for item in below if item.deleted_at is None]
+    if below and not patch.cascade:
+        _has_children(state, index, task.key, len(below), "subtask")
+        return
+    if not _exactly(state, index, task.key, [task.id, *(item.id for item in below)]):
+        return
+    deletion_id = _system(state, index).get("deletion_id") or state.ids.new_id()
+    _delete_row(state, index, task, deletion_id, cascaded=False)
+    for item in below:
+        _delete_row(state, index, item, deletion_id, cascaded=True)
+
+
+def restore_task(state: WorkingState, index: int, patch: RestoreTask) -> None:
+    task = state.find_task(patch.task, index, "/task")
+    if task is None:
+        return
+    if task.deleted_at is None:
+        state.issue(ErrorCode.INVALID_PATCH, index, "/task", f"{task.key} is not deleted", "leave this patch out")
+        return
+    root = state.deletion_root(task)
+    project = state.projects[task.project_id]
+    parent = state.tasks[task.parent_id] if task.parent_id else None
+    if root.id != task.id:
+        _cannot_restore(state, index, f"{task.key} was deleted together with {root.key}", state.restore_advice(task))
+    elif project.deleted_at is not None:
+        _cannot_restore(state, index, f"the project {project.key} of {task.key} is deleted", f"restore_project {project.key}")
+    elif parent is not None and parent.deleted_at is not None:
+        _cannot_restore(state, index, f"the parent {parent.key} of {task.key} is deleted", state.restore_advice(parent))
+    else:
+        deletion_id = task.deletion_id
+        _restore_row(state, index, task, cascaded=False)
+        for item in state.below(task.id):
+            if state.tasks[item].deletion_id == deletion_id:
+                _restore_row(state, index, state.tasks[item], cascaded=True)
+        state.moved[task.id] = index  # its edges come back: the cycle rule looks again
+
+
+# -- dependencies and comments
+
+
+def add_dependency(state: WorkingState, index: int, patch: AddDependency) -> None:
+    task = state.live_task(patch.task, index, "/task")
+    target = state.live_task(patch.depends_on, index, "/depends_on")
+    if task is not None and target is not None:
+        _link(state, index, task, target, "/depends_on")
+
+
+def remove_dependency(state: WorkingState, index: int, patch: RemoveDependency) -> None:
+    task = state.live_task(patch.task, index, "/task")
+    target = state.live_task(patch.depends_on, index, "/depends_on")
+    if task is None or target is None:
+        return
+    _touch_edge(state, index, task, target, "/depends_on")
+    edge = (task.id, target.id)
+    if not state.has_edge(edge):
+        state.issue(
+            ErrorCode.INVALID_PATCH,
+            index,
+            "/depends_on",
+            f"{task.key} does not wait for {target.key}, so nothing is removed",
+            severity=Severity.WARNING,
+        )
+        return
+    state.own_task(task.id, index)
+    if edge in state.added_edges:
+        del state.added_edges[edge]
+    else:
+        state.removed_edges[edge] = index
+
+
+def add_comment(state: WorkingState, index: int, patch: AddComment) -> None:
+    task = state.live_task(patch.task, index, "/task")
+    if task is not None:
+        comment = CommentRecord(
+            id=state.ids.new_id(),
+            task_id=task.id,
+            project_id=task.project_id,
+            author=state.author,
+            body=patch.body,
+            created_at=state.now,
+        )
+        state.comments.append((index, comment))
+
+
+# -- shared steps
+
+
+def _system(state: WorkingState, index: int) -> Mapping[str, Any]:
+    """Return fields that only a revert or a claim may set with this patch."""
+    return state.system.get(index, NO_SYSTEM_FIELDS)
+
+
+def _place_for_creation(
+    state: WorkingState, index: int, patch: CreateTask
+) -> tuple[ProjectRecord, TaskRecord | None, TaskRecord | None] | None:
+    """Return project, parent and anchor of a new task, or None after reporting what is wrong."""
+    project = state.live_project(patch.project, index, "/project") if patch.project is not None else None
+    parent, anchor, sound = _parent_and_anchor(state, index, patch.parent, patch.before, patch.after)
+    if not sound or (patch.project is not None and project is None):
+        return None
+    if anchor is not None and "parent" not in patch.model_fields_set:
+        parent = state.tasks[anchor.parent_id] if anchor.parent_id else None
+    beside = parent or anchor
+    if project is None and beside is None:
+        state.issue(
+            ErrorCode.VALIDATION_ERROR, index, "/project", "is required", "name the project, or a parent, before or after"
+        )
+        return None
+    project = project or state.projects[beside.project_id if beside else ""]
+    if not _same_project(state, index, project.id, parent, anchor):
+        return None
+    if not _anchor_fits(state, index, anchor, parent.id if parent else None):
+        return None
+    return project, parent, anchor
+
+
+def _parent_and_anchor(
+    state: WorkingState, index: int, parent: str | None, before: str | None, after: str | None
+) -> tuple[TaskRecord | None, TaskRecord | None, bool]:
+    """Return the named parent and anchor, and whether all names given were sound."""
+    if before is not None and after is not None:
+        state.issue(ErrorCode.VALIDATION_ERROR, index, "/after", "cannot be given together with before", "keep one of the two")
+        return None, None, False
+    found_parent = state.live_task(parent, index, "/parent") if parent is not None else None
+    name = before or after
+    anchor = state.live_task(name, index, "/before" if before else "/after") if name else None
+    sound = (parent is None or found_parent is not None) and (not name or anchor is not None)
+    return found_parent, anchor, sound
+
+
+def _same_project(state: WorkingState, index: int, project_id: str, parent: TaskRecord | None, anchor: TaskRecord | None) -> bool:
+    for item, path in ((parent, "/parent"), (anchor, "")):
+        if item is not None and item.project_id != project_id:
+            state.issue(
+                ErrorCode.INVALID_HIERARCHY,
+                index,
+                path,
+                f"{item.key} belongs to project {state.projects[item.project_id].key}, not {state.projects[project_id].key}",
+                "a task stays in its project; name an item of the same project",
+            )
+            return False
+    return True
+
+
+def _anchor_fits(state: WorkingState, index: int, anchor: TaskRecord | None, parent_id: str | None) -> bool:
+    if anchor is None or anchor.parent_id == parent_id:
+        return True
+    touch = Touch(index, f"/patches/{index}", EntityKind.TASK, anchor.id, anchor.key, "parent")
+    if touch.field_changed(state.snapshot):
+        state.touches.append(touch)
+    else:
+        where = f"under {state.tasks[anchor.parent_id].key}" if anchor.parent_id else "at the top level"
+        state.issue(
+            ErrorCode.INVALID_HIERARCHY,
+            index,
+            "",
+            f"{anchor.key} is {where}, so nothing can be placed beside it elsewhere",
+            "leave the parent out to use the anchor's, or name an anchor under that parent",
+        )
+    return False
+
+
+def _put(state: WorkingState, task: TaskRecord, anchor: TaskRecord | None, *, before: bool) -> None:
+    place: Place = (task.project_id, task.parent_id)
+    if anchor is None:
+        state.places.append(place, task.id)
+    else:
+        state.places.put(place, task.id, anchor.id, before=before)
+
+
+def _touch_place(state: WorkingState, index: int, task: TaskRecord, parent_id: str | None) -> None:
+    if (EntityKind.TASK, task.id) in state.snapshot.later:
+        fields = ("position",) if parent_id == task.parent_id else ("parent", "position")
+        for name in fields:
+            state.touches.append(Touch(index, f"/patches/{index}", EntityKind.TASK, task.id, task.key, name))
+
+
+def _touch_edge(state: WorkingState, index: int, task: TaskRecord, target: TaskRecord, path: str) -> None:
+    if (EntityKind.TASK, task.id) in state.snapshot.later:
+        touch = Touch(index, f"/patches/{index}{path}", EntityKind.TASK, task.id, task.key, "depends_on", unit=target.key)
+        state.touches.append(touch)
+
+
+def _link(state: WorkingState, index: int, task: TaskRecord, target: TaskRecord, path: str) -> None:
+    """Make `task` wait for `target`; a dependency that exists already stays as it is."""
+    if task.project_id != target.project_id:
+        state.issue(
+            ErrorCode.INVALID_HIERARCHY,
+            index,
+            path,
+            f"{task.key} and {target.key} belong to different projects",
+            "a dependency joins two tasks of one project",
+        )
+        return
+    _touch_edge(state, index, task, target, path)
+    edge = (task.id, target.id)
+    if state.has_edge(edge):
+        return
+    state.own_task(task.id, index)
+    if edge in state.removed_edges:
+        del state.removed_edges[edge]
+    else:
+        state.added_edges[edge] = index
+    state.linked[edge] = (index, path)
+
+
+def _delete_row(state: WorkingState, index: int, task: TaskRecord, deletion_id: str, *, cascaded: bool) -> None:
+    if (EntityKind.TASK, task.id) in state.snapshot.later:  # the author may never have seen it
+        path = f"/patches/{index}"
+        state.touches.append(Touch(index, path, EntityKind.TASK, task.id, task.key, "deleted", wants_deleted=True))
+    task = state.own_task(task.id, index)
+    task.deleted_at, task.deletion_id = state.now, deletion_id
+    if cascaded:
+        state.cascaded.add(task.id)
+    else:
+        state.cascaded.discard(task.id)
+
+
+def _restore_row(state: WorkingState, index: int, task: TaskRecord, *, cascaded: bool) -> None:
+    task = state.own_task(task.id, index)
+    task.deleted_at = task.deletion_id = None
+    if cascaded:
+        state.cascaded.add(task.id)
+
+
+def _has_children(state: WorkingState, index: int, key: str, count: int, kind: str) -> None:
+    state.issue(
+        ErrorCode.HAS_CHILDREN,
+        index,
+        "/cascade",
+        f"{key} has {count} live {kind}{'s' if count > 1 else ''}",
+        "set cascade to true to delete them too, or move them first",
+    )
+
+
+def _exactly(state: WorkingState, index: int, key: str, ids: list[str]) -> bool:
+    """A revert deletes what its set had created and nothing that others have put there since."""
+    rows = _system(state, index).get("rows")
+    if rows is None:
+        return True
+    others = sorted(state.tasks[item].key for item in set(ids) - set(rows))
+    if others:
+        state.issue(
+            ErrorCode.HAS_CHILDREN,
+            index,
+            "",
+            f"{', '.join(others[:5])} {'was' if len(others) == 1 else 'were'} put under {key} later",
+            "move or delete them first",
+        )
+    return not others
+
+
+def _cannot_restore(state: WorkingState, index: int, message: str, advice: str) -> None:
+    state.issue(ErrorCode.DELETED_RESOURCE, index, "/task", message, f"use {advice} first")

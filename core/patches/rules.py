@@ -1,0 +1,273 @@
+"""Rules on the final state of a plan: hierarchy, cycles, dates, sizes and the project's task schema."""
+
+import json
+from collections.abc import Iterable
+
+from core.patches.fields import pointer
+from core.patches.graph import Arrows, Node, components_with_cycles, path_within
+from core.patches.schema_check import schema_errors, task_schema_errors
+from core.patches.snapshot import ProjectRecord, TaskRecord
+from core.patches.state import WorkingState
+from schemas.errors import ErrorCode
+from schemas.primitives import MAX_CUSTOM_BYTES, MAX_TASK_SCHEMA_BYTES
+
+MAX_LINKS = 20
+MAX_CYCLES_SHOWN = 20
+MAX_SCHEMA_BREAKS_SHOWN = 20
+
+
+def check(state: WorkingState, *, max_depth: int) -> None:
+    """Report every broken rule of the result in `state.issues`; bring depths up to date."""
+    if _check_parents(state):
+        return  # a parent cycle: nothing below it has a depth or an order
+    _check_depths(state, max_depth)
+    _check_cycles(state)
+    for task_id in state.task_causes:
+        task = state.tasks[task_id]
+        if task.deleted_at is None:
+            _check_dates(state, task)
+            _check_sizes(state, task)
+    for project_id in state.project_causes:
+        project = state.projects[project_id]
+        if project.deleted_at is None:
+            _check_dates(state, project)
+            _check_sizes(state, project)
+            _check_task_schema(state, project)
+    _check_custom(state)
+
+
+# -- hierarchy
+
+
+def _check_parents(state: WorkingState) -> bool:
+    found = False
+    for task_id, index in state.moved.items():
+        seen = [task_id]
+        parent_id = state.tasks[task_id].parent_id
+        while parent_id is not None and parent_id not in seen:
+            seen.append(parent_id)
+            parent_id = state.tasks[parent_id].parent_id
+        if parent_id == task_id:
+            chain = " > ".join(state.tasks[item].key for item in [*seen, task_id])
+            state.issue(
+                ErrorCode.INVALID_HIERARCHY,
+                index,
+                "/parent",
+                f"a task cannot be below itself: {chain}",
+                "move it under a task that is not below it",
+            )
+            found = True
+        elif parent_id is not None:
+            found = True  # it hangs below a cycle that another task reports
+    return found
+
+
+def _check_depths(state: WorkingState, max_depth: int) -> None:
+    reported: set[int] = set()
+    for task_id, causes in list(state.task_causes.items()):
+        task = state.tasks[task_id]
+        parent = state.tasks[task.parent_id] if task.parent_id else None
+        if task.deleted_at is not None and task_id not in state.moved:
+            continue
+        _set_depth(state, task, _depth_of(state, parent), causes[-1], max_depth, reported)
+        if task_id in state.moved:
+            for item in state.below(task_id):
+                child = state.tasks[item]
+                depth = _depth_of(state, state.tasks[child.parent_id or ""])
+                if depth != child.depth or depth > max_depth:
+                    _set_depth(state, child, depth, state.moved[task_id], max_depth, reported)
+
+
+def _depth_of(state: WorkingState, parent: TaskRecord | None) -> int:
+    """Return the depth below `parent`, counted on the final tree."""
+    depth = 0
+    while parent is not None:
+        depth += 1
+        parent = state.tasks[parent.parent_id] if parent.parent_id else None
+    return depth
+
+
+def _set_depth(state: WorkingState, task: TaskRecord, depth: int, index: int, max_depth: int, reported: set[int]) -> None:
+    if depth != task.depth:
+        state.own_quietly(task.id).depth = depth
+    if depth > max_depth and task.deleted_at is None and index not in reported:
+        reported.add(index)
+        state.issue(
+            ErrorCode.INVALID_HIERARCHY,
+            index,
+            "/parent",
+            f"{task.key} would be at level {depth}; the deepest allowed is {max_depth} (the top level is 0)",
+            "put it under a task closer to the top level",
+        )
+
+
+# -- cycles
+
+
+def _check_cycles(state: WorkingState) -> None:
+    if not state.linked and not state.moved:
+        return
+    arrows = _arrows(state)
+    roots: list[Node] = [("S", task_id) for task_id, _ in state.linked]
+    for task_id in state.moved:
+        roots.append(("S", task_id))
+        parent_id = state.tasks[task_id].parent_id
+        if parent_id is not None:
+            roots.append(("E", parent_id))
+    shown = 0
+    for component in components_with_cycles(roots, arrows):
+        for index, path, tail, head in _causes_within(state, component):
+            if shown == MAX_CYCLES_SHOWN:
+                return
+            shown += 1
+            chain = _chain(state, path_within(component, head, tail, arrows))
+            state.issue(
+                ErrorCode.DEPENDENCY_CYCLE,
+                index,
+                path,
+                f"this would make a cycle: {chain}",
+                "leave this out, or remove one of the dependencies named",
+            )
+
+
+def _arrows(state: WorkingState) -> Arrows:
+    """Return the arrows of the final state: stored ones as loaded, changed ones as planned."""
+    tasks, graph = state.tasks, state.snapshot.graph
+    children = state.children_index()
+    dependents: dict[str, list[str]] = {}
+    for task_id, target_id in state.added_edges:
+        dependents.setdefault(target_id, []).append(task_id)
+
+    def live(task_id: str) -> bool:
+        task = tasks.get(task_id)
+        return task.deleted_at is None if task is not None else graph[task_id].live
+
+    def parent_of(task_id: str) -> str | None:
+        task = tasks.get(task_id)
+        return task.parent_id if task is not None else graph[task_id].parent_id
+
+    def arrows(node: Node) -> Iterable[Node]:
+        side, task_id = node
+        if side == "S":
+            yield ("E", task_id)
+            below = dict.fromkeys([*state.snapshot.graph_children.get(task_id, ()), *children.get(task_id, ())])
+            for child in below:
+                if parent_of(child) == task_id and live(child):
+                    yield ("S", child)
+            return
+        parent_id = parent_of(task_id)
+        if parent_id is not None:
+            yield ("E", parent_id)
+        waiting = dict.fromkeys([*state.snapshot.graph_dependents.get(task_id, ()), *dependents.get(task_id, ())])
+        for other in waiting:
+            if (other, task_id) not in state.removed_edges and live(other):
+                yield ("S", other)
+
+    return arrows
+
+
+def _causes_within(state: WorkingState, component: set[Node]) -> Iterable[tuple[int, str, Node, Node]]:
+    """Yield patch, path, tail and head of each changed arrow inside a component."""
+    found = False
+    for (task_id, target_id), (index, path) in state.linked.items():
+        if (task_id, target_id) in state.added_edges or (task_id, target_id) not in state.removed_edges:
+            tail, head = ("E", target_id), ("S", task_id)
+            if tail in component and head in component:
+                found = True
+                yield index, path, tail, head
+    if found:
+        return
+    for task_id, index in state.moved.items():
+        head = ("S", task_id)
+        if head in component or ("E", task_id) in component:
+            node = head if head in component else ("E", task_id)
+            yield index, "", node, node
+            return
+
+
+def _chain(state: WorkingState, path: list[Node]) -> str:
+    keys: list[str] = []
+    for _, task_id in path:
+        task = state.tasks.get(task_id)
+        key = task.key if task is not None else state.snapshot.graph[task_id].key
+        if not keys or keys[-1] != key:
+            keys.append(key)
+    if keys[0] != keys[-1] or len(keys) == 1:
+        keys.append(keys[0])
+    return " > ".join(keys)
+
+
+# -- fields
+
+
+def _check_dates(state: WorkingState, item: TaskRecord | ProjectRecord) -> None:
+    if item.start_date is None or item.due_date is None or item.start_date <= item.due_date:
+        return
+    origin = state.origins.get((item.id, "due_date")) or state.origins.get((item.id, "start_date"))
+    if origin is not None:
+        state.issue(
+            ErrorCode.VALIDATION_ERROR,
+            *origin,
+            f"{item.key} would start on {item.start_date} and be due on {item.due_date}",
+            "start_date must not be after due_date",
+        )
+
+
+def _check_sizes(state: WorkingState, item: TaskRecord | ProjectRecord) -> None:
+    if len(item.links) > MAX_LINKS and (origin := state.origins.get((item.id, "links"))):
+        state.issue(
+            ErrorCode.VALIDATION_ERROR,
+            *origin,
+            f"{item.key} would have {len(item.links)} links",
+            f"at most {MAX_LINKS}; null removes one",
+        )
+
+
+def _check_task_schema(state: WorkingState, project: ProjectRecord) -> None:
+    origin = state.origins.get((project.id, "task_schema"))
+    if origin is None or project.task_schema is None:
+        return
+    if len(json.dumps(project.task_schema).encode()) > MAX_TASK_SCHEMA_BYTES:
+        message = f"must be at most {MAX_TASK_SCHEMA_BYTES} bytes of JSON"
+        state.issue(ErrorCode.VALIDATION_ERROR, *origin, message)
+        return
+    problem = task_schema_errors(project.task_schema)
+    if problem is not None:
+        path = origin[1] + "".join(f"/{pointer(str(part))}" for part in problem.path)
+        state.issue(
+            ErrorCode.VALIDATION_ERROR,
+            origin[0],
+            path,
+            f"is no valid JSON Schema: {problem.message}",
+            "use JSON Schema 2020-12, without $ref to other documents",
+        )
+        state.bad_schemas.add(project.id)
+
+
+def _check_custom(state: WorkingState) -> None:
+    """Check `custom` of touched tasks, and of every task where the schema itself changed."""
+    renewed = {item for item, name in state.origins if name == "task_schema"} - state.bad_schemas
+    shown = 0
+    for task in list(state.tasks.values()):
+        if task.deleted_at is not None or not (task.id in state.task_causes or task.project_id in renewed):
+            continue
+        origin = state.origins.get((task.id, "custom"))
+        if origin is not None and len(json.dumps(task.custom, ensure_ascii=False).encode()) > MAX_CUSTOM_BYTES:
+            state.issue(
+                ErrorCode.VALIDATION_ERROR, *origin, f"custom of {task.key} must be at most {MAX_CUSTOM_BYTES} bytes of JSON"
+            )
+            continue
+        project = state.projects[task.project_id]
+        if project.task_schema is None or project.id in state.bad_schemas or shown >= MAX_SCHEMA_BREAKS_SHOWN:
+            continue
+        index, path = origin or state.origins.get((project.id, "task_schema")) or (state.task_causes[task.id][-1], "")
+        for problem in schema_errors(project.task_schema, task.custom):
+            shown += 1
+            where = "".join(f"/{pointer(str(part))}" for part in problem.path)
+            state.issue(
+                ErrorCode.VALIDATION_ERROR,
+                index,
+                path + (where if origin else ""),
+                f"custom{where} of {task.key} breaks the project's task_schema: {problem.message}",
+                "see task_schema of the project",
+            )

@@ -1,0 +1,189 @@
+"""When each open task can start and must end, and the chain of tasks that decides the end.
+
+Every task is two nodes, its start and its end: a child starts after its parent's start and ends
+before its parent's end, a task starts after the end of what it waits for. So a dependency on a
+parent waits for all its leaves, and a parent that waits holds back everything below it. Nothing
+here is recursive: chains may be as long as a project.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from core.patches.text import safe
+from schemas.primitives import CLOSED_STATUSES
+from schemas.projects import Project
+from schemas.schedule import Schedule, ScheduledTask
+from schemas.tasks import Task
+
+_MERMAID_SPECIAL = re.compile(r"[#;:%<>]")
+
+
+def make_schedule(
+    project: Project, tasks: Sequence[Task], *, start_date: date, hours_per_day: int, days_per_week: int
+) -> Schedule:
+    """Return the schedule of the open leaves among `tasks`, which come in outline order.
+
+    Completed and cancelled tasks take no time and hold nothing back; tasks without an estimate
+    count 0 minutes. Slack in minutes; O(tasks + dependencies); forward and backward pass, Kelley and
+    Walker 1959.
+    """
+    network = _Network([task for task in tasks if task.deleted_at is None])
+    order = network.topological_order()
+    earliest = network.forward(order)
+    total = max((earliest[node] for node in order), default=0)
+    latest = network.backward(order, total)
+    day_of = _working_days(start_date, hours_per_day * 60, days_per_week)
+    ends = [node for node in order if node % 2 and network.is_open_leaf(node // 2)]
+    scheduled = [_scheduled(network.tasks[end // 2], earliest[end - 1], latest[end - 1], total, day_of) for end in ends]
+    load: dict[str, int] = {}
+    for item in scheduled:
+        if item.assignee is not None:
+            load[item.assignee] = load.get(item.assignee, 0) + (item.estimated_minutes or 0)
+    return Schedule(
+        project=project.key,
+        revision=project.revision,
+        start_date=start_date,
+        finish_date=day_of(max(total - 1, 0)),
+        total_minutes=total,
+        critical_path=network.critical_path(order, earliest, total),
+        tasks=scheduled,
+        load=load,
+        unestimated=[item.key for item in scheduled if item.estimated_minutes is None],
+    )
+
+
+def _scheduled(task: Task, earliest_start: int, latest_start: int, total: int, day_of: Callable[[int], date]) -> ScheduledTask:
+    minutes = task.estimated_minutes or 0
+    finish_date = day_of(max(earliest_start + minutes - 1, 0))
+    return ScheduledTask(
+        key=task.key,
+        title=task.title,
+        assignee=task.assignee,
+        estimated_minutes=task.estimated_minutes,
+        earliest_start=earliest_start,
+        earliest_finish=earliest_start + minutes,
+        latest_start=latest_start,
+        latest_finish=latest_start + minutes,
+        slack=latest_start - earliest_start,
+        is_critical=total > 0 and latest_start == earliest_start,
+        start_date=day_of(earliest_start) if minutes else finish_date,  # nothing to do: reached when the task before it ends
+        finish_date=finish_date,
+        depends_on=task.depends_on,
+    )
+
+
+@dataclass(slots=True, init=False)
+class _Network:
+    """Node 2i is the start of task i, node 2i + 1 its end; only a leaf's own start-to-end step takes time."""
+
+    tasks: Sequence[Task]
+    before: list[list[int]]  # node -> nodes that come before it
+    parents: list[bool]  # whether task i has live children
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+        self.before = [[] for _ in range(2 * len(tasks))]
+        self.parents = [False] * len(tasks)
+        by_id = {task.id: index for index, task in enumerate(tasks)}
+        by_key = {task.key: index for index, task in enumerate(tasks)}
+        for index, task in enumerate(tasks):
+            self.before[2 * index + 1].append(2 * index)
+            if task.parent_id is not None and (parent := by_id.get(task.parent_id)) is not None:
+                self.parents[parent] = True
+                self.before[2 * index].append(2 * parent)
+                self.before[2 * parent + 1].append(2 * index + 1)
+        for index, task in enumerate(tasks):
+            if task.status not in CLOSED_STATUSES or self.parents[index]:  # a closed leaf waits for nothing
+                self.before[2 * index] += self._open_dependencies(task, by_key)
+
+    def _open_dependencies(self, task: Task, by_key: dict[str, int]) -> list[int]:
+        found = (by_key.get(key) for key in task.depends_on)
+        return [2 * index + 1 for index in found if index is not None and self.tasks[index].status not in CLOSED_STATUSES]
+
+    def is_open_leaf(self, index: int) -> bool:
+        return not self.parents[index] and self.tasks[index].status not in CLOSED_STATUSES
+
+    def topological_order(self) -> list[int]:
+        """Return every node after those before it; tasks keep outline order where nothing forbids it."""
+        order: list[int] = []
+        seen = [False] * len(self.before)
+        for root in range(len(self.before)):
+            stack = [] if seen[root] else [root]
+            while stack:
+                node = stack[-1]
+                if node < 0:  # marked: everything before it is in place
+                    order.append(~stack.pop())
+                elif seen[node]:
+                    stack.pop()
+                else:
+                    seen[node] = True
+                    stack[-1] = ~node
+                    stack.extend(earlier for earlier in reversed(self.before[node]) if not seen[earlier])
+        return order
+
+    def minutes(self, node: int) -> int:
+        """Return the time between a start and its end; `node` is the end."""
+        index = node // 2
+        return (self.tasks[index].estimated_minutes or 0) if self.is_open_leaf(index) else 0
+
+    def forward(self, order: Sequence[int]) -> list[int]:
+        earliest = [0] * len(self.before)
+        for node in order:
+            begin = max((earliest[earlier] for earlier in self.before[node]), default=0)
+            earliest[node] = begin + (self.minutes(node) if node % 2 else 0)
+        return earliest
+
+    def backward(self, order: Sequence[int], total: int) -> list[int]:
+        latest = [total] * len(self.before)
+        for node in reversed(order):
+            begin = latest[node] - (self.minutes(node) if node % 2 else 0)
+            for earlier in self.before[node]:
+                latest[earlier] = min(latest[earlier], begin)
+        return latest
+
+    def critical_path(self, order: Sequence[int], earliest: Sequence[int], total: int) -> list[str]:
+        """Return one chain of open leaves that takes `total` minutes; empty when nothing is estimated."""
+        if total == 0:
+            return []
+        place = {node: number for number, node in enumerate(order)}
+        ends = (node for node in reversed(order) if node % 2 and earliest[node] == total and self.is_open_leaf(node // 2))
+        node: int | None = next(ends, None)
+        path: list[str] = []
+        while node is not None:
+            if node % 2 and self.is_open_leaf(node // 2):
+                path.append(self.tasks[node // 2].key)
+            begin = earliest[node] - (self.minutes(node) if node % 2 else 0)
+            tight = [earlier for earlier in self.before[node] if earliest[earlier] == begin]
+            node = max(tight, key=place.__getitem__, default=None)
+        return path[::-1]
+
+
+def _working_days(start_date: date, minutes_per_day: int, days_per_week: int) -> Callable[[int], date]:
+    """Return a function from a working minute to its day; weeks begin on Monday, free days come last."""
+    monday = start_date.toordinal() - start_date.weekday()
+    skipped = min(start_date.weekday(), days_per_week)  # a start on a free day becomes the next Monday
+    last = date.max.toordinal()
+
+    def day_of(minute: int) -> date:
+        weeks, day = divmod(skipped + minute // minutes_per_day, days_per_week)
+        return date.fromordinal(min(monday + 7 * weeks + day, last))
+
+    return day_of
+
+
+def render_gantt(schedule: Schedule, *, limit: int = 50) -> str:
+    """Return the first `limit` tasks as a Mermaid gantt chart; a comment counts the rest."""
+    lines = ["gantt", f"    title {schedule.project}", "    dateFormat YYYY-MM-DD", "    inclusiveEndDates"]
+    for task in schedule.tasks[:limit]:
+        marks = ("crit, " if task.is_critical else "") + ("" if task.estimated_minutes else "milestone, ")
+        lines.append(f"    {task.key} {_label(task.title)} :{marks}{task.key}, {task.start_date}, {task.finish_date}")
+    if len(schedule.tasks) > limit:
+        lines.append(f"    %% {len(schedule.tasks) - limit:,} more")
+    return "\n".join(lines)
+
+
+def _label(title: str) -> str:
+    """Return a title with the characters that end or start something in Mermaid as entity codes."""
+    return _MERMAID_SPECIAL.sub(lambda match: f"#{ord(match[0])};", safe(title))

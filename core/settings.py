@@ -1,0 +1,73 @@
+"""All settings, read once from the environment (and `.env`) in `wiring`."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Approval(StrEnum):
+    HOST = "host"
+    ELICIT = "elicit"
+    EXTERNAL = "external"
+
+
+class Settings(BaseSettings):
+    """Environment variables have the field's name in upper case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str = Field(
+        default="sqlite:///./orchestrator.db", description="SQLite file or PostgreSQL (postgresql://user@host/db)"
+    )
+    host: str = Field(default="127.0.0.1", description="address the REST gateway binds")
+    port: int = Field(default=8000, ge=1, le=65535, description="port the REST gateway binds")
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default=["http://localhost:3000"], description="comma list of origins browsers may call from"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO", description="least severe log line written"
+    )
+    auth: Literal["none"] = Field(default="none", description="how callers are identified; none is for loopback only")
+    max_task_depth: int = Field(default=5, ge=0, le=20, description="deepest level of a task; 0 is the top level")
+    sqlite_synchronous: Literal["FULL", "NORMAL", "EXTRA"] = Field(
+        default="FULL", description="FULL: an acknowledged write survives power loss"
+    )
+    pool_size: int = Field(default=8, ge=1, le=100, description="connections (and threads) per process on PostgreSQL")
+    time_zone: str = Field(default="UTC", description="IANA name; decides what day it is")
+    approval: Approval = Field(default=Approval.HOST, description="who confirms apply and revert over MCP")
+    auto_migrate: bool = Field(default=False, description="upgrade a PostgreSQL schema at start; SQLite always upgrades itself")
+    hours_per_day: int = Field(default=8, ge=1, le=24, description="working hours in a day, for estimates and schedules")
+    days_per_week: int = Field(default=5, ge=1, le=7, description="working days in a week, for estimates and schedules")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+        if isinstance(value, list) and "*" in value:
+            raise ValueError("name each origin; * is not allowed")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("must be an IANA time zone such as Europe/Berlin") from error
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
