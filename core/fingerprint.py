@@ -1,0 +1,38 @@
+"""The normal form of a set's patches, and the hash that names their content."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import rfc8785
+from pydantic import TypeAdapter
+
+from core.patches.parse import ParsedPatches
+from schemas.patches import Patch
+
+_PATCHES: TypeAdapter[list[Patch]] = TypeAdapter(list[Patch])
+
+
+def normalise(parsed: ParsedPatches, raw: Sequence[Any]) -> list[Any]:
+    """Return the patches with enums, tags and keys in canonical form; malformed ones as sent."""
+    sound: list[Any] = _PATCHES.dump_python([patch for _, patch in parsed.patches], mode="json", exclude_unset=True)
+    if len(sound) == len(raw):
+        return sound
+    by_index = dict(zip((index for index, _ in parsed.patches), sound, strict=True))
+    return [by_index.get(index, item) for index, item in enumerate(raw)]
+
+
+def patches_hash(patches: Sequence[Any]) -> str:
+    """Return the SHA-256 of the RFC 8785 form, in hex.
+
+    Without free-form objects every member name is ASCII and every number a whole one; there sorted
+    compact JSON is the RFC 8785 form already, and much faster to make.
+    """
+    free_form = any(not isinstance(patch, dict) or _has_free_form(patch.get("fields")) for patch in patches)
+    data = rfc8785.dumps(list(patches)) if free_form else orjson.dumps(list(patches), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _has_free_form(fields: Any) -> bool:
+    return fields is not None and (not isinstance(fields, dict) or bool(fields.keys() & {"custom", "links", "task_schema"}))

@@ -1,0 +1,175 @@
+"""Projects: read them, and write them as patch sets of one patch."""
+
+from datetime import date
+from typing import Any
+
+from core.context import Context, Scope
+from core.errors import DeletedResource, PreconditionFailed
+from core.patches.schedule import make_schedule
+from core.services.errors import as_body_errors
+from core.services.patch_sets import Written, unknown_project, write_patches
+from core.storage.interface import Transaction
+from schemas.changes import ApplyResponse
+from schemas.export import ExportDocument
+from schemas.projects import (
+    Project,
+    ProjectCreate,
+    ProjectDetail,
+    ProjectFields,
+    ProjectHierarchy,
+    ProjectListResponse,
+    ProjectQuery,
+    ProjectUpdate,
+)
+from schemas.schedule import Schedule
+from schemas.tasks import Task, TaskNode
+
+TASKS_IN_DETAIL = 1_000
+
+
+def list_projects(ctx: Context, query: ProjectQuery) -> ProjectListResponse:
+    """Return a page of projects."""
+    ctx.principal.require(Scope.PROJECTS_READ)
+    return ctx.read(lambda tx: tx.list_projects(query))
+
+
+def get_project(
+    ctx: Context,
+    project: str,
+    *,
+    include_tasks: bool = False,
+    tasks_cursor: str | None = None,
+    tasks_limit: int = TASKS_IN_DETAIL,
+) -> ProjectDetail:
+    """Return a live project, with its first 1,000 tasks (or fewer) in outline order if asked for."""
+    ctx.principal.require(Scope.PROJECTS_READ)
+
+    def work(tx: Transaction) -> ProjectDetail:
+        found = live_project(tx, project)
+        if not include_tasks:
+            return ProjectDetail.model_construct(**found.__dict__, tasks=None, tasks_next_cursor=None)
+        tasks, cursor = tx.outline(found.id, today=ctx.today, limit=tasks_limit, cursor=tasks_cursor)
+        return ProjectDetail.model_construct(**found.__dict__, tasks=tasks, tasks_next_cursor=cursor)
+
+    return ctx.read(work)
+
+
+def get_hierarchy(ctx: Context, project: str) -> ProjectHierarchy:
+    """Return a project with its whole tree; O(tasks)."""
+    found, tasks = _whole(ctx, project)
+    return ProjectHierarchy.model_construct(project=found, tasks=_tree(tasks))
+
+
+def get_schedule(ctx: Context, project: str, *, start_date: date | None = None) -> Schedule:
+    """Return earliest and latest times of the open leaves, from `start_date` (default: the project's, not before today)."""
+    found, tasks = _whole(ctx, project)
+    start = start_date or max(found.start_date or ctx.today, ctx.today)
+    return make_schedule(
+        found, tasks, start_date=start, hours_per_day=ctx.settings.hours_per_day, days_per_week=ctx.settings.days_per_week
+    )
+
+
+def export_project(ctx: Context, project: str) -> ExportDocument:
+    """Return a project, its live tasks in outline order and their comments."""
+    ctx.principal.require(Scope.PROJECTS_READ)
+
+    def work(tx: Transaction) -> ExportDocument:
+        found = live_project(tx, project)
+        tasks, _ = tx.outline(found.id, today=ctx.today)
+        return ExportDocument.model_construct(
+            format="orchestrator/1", exported_at=ctx.now, project=found, tasks=tasks, comments=tx.all_comments(found.id)
+        )
+
+    return ctx.read(work)
+
+
+def create_project(ctx: Context, draft: ProjectCreate, *, dry_run: bool = False) -> Written[Project]:
+    """Create a project."""
+    patch: dict[str, Any] = {"op": "create_project", "ref": "$new", "fields": _fields(draft)}
+    if draft.key is not None:
+        patch["key"] = draft.key
+    with as_body_errors():
+        return write_patches(
+            ctx,
+            lambda _: [patch],
+            summary=f"Create project {draft.name}"[:500],
+            result=lambda tx, effect: _get(tx, effect.refs["$new"].id),
+            dry_run=dry_run,
+        )
+
+
+def update_project(
+    ctx: Context, project: str, update: ProjectUpdate, *, if_match: int | None = None, dry_run: bool = False
+) -> Written[Project]:
+    """Change the given fields of a project."""
+    return _write(ctx, project, "update_project", f"Update {project}", if_match, dry_run, fields=_fields(update))
+
+
+def delete_project(
+    ctx: Context, project: str, *, cascade: bool = True, if_match: int | None = None, dry_run: bool = False
+) -> ApplyResponse:
+    """Soft-delete a project with all its tasks; `restore_project` or a revert brings them back."""
+    return _write(ctx, project, "delete_project", f"Delete {project}", if_match, dry_run, cascade=cascade).effect
+
+
+def restore_project(ctx: Context, project: str, *, dry_run: bool = False) -> Written[Project]:
+    """Revive a deleted project and exactly what that deletion removed."""
+    return _write(ctx, project, "restore_project", f"Restore {project}", None, dry_run)
+
+
+def live_project(tx: Transaction, name: str) -> Project:
+    """Return the named project, or raise NotFound or DeletedResource."""
+    project = tx.find_project(name)
+    if project is None:
+        raise unknown_project(tx, name)
+    if project.deleted_at is not None:
+        raise DeletedResource(
+            f"{project.key} was deleted at {project.deleted_at:%Y-%m-%dT%H:%M:%SZ}", hint=f"restore_project {project.key}"
+        )
+    return project
+
+
+def _write(
+    ctx: Context, project: str, op: str, summary: str, if_match: int | None, dry_run: bool, **members: Any
+) -> Written[Project]:
+    def build(tx: Transaction) -> list[dict[str, Any]]:
+        if if_match is not None:
+            current = live_project(tx, project).revision
+            if current != if_match:
+                raise PreconditionFailed(hint=f"{project} is at revision {current}")
+        return [{"op": op, "project": project, **members}]
+
+    with as_body_errors():
+        return write_patches(ctx, build, summary=summary[:500], result=lambda tx, _: _get(tx, project), dry_run=dry_run)
+
+
+def _get(tx: Transaction, name: str) -> Project:
+    project = tx.find_project(name)
+    if project is None:
+        raise unknown_project(tx, name)
+    return project
+
+
+def _whole(ctx: Context, project: str) -> tuple[Project, list[Task]]:
+    ctx.principal.require(Scope.PROJECTS_READ)
+
+    def work(tx: Transaction) -> tuple[Project, list[Task]]:
+        found = live_project(tx, project)
+        return found, tx.outline(found.id, today=ctx.today)[0]
+
+    return ctx.read(work)
+
+
+def _tree(tasks: list[Task]) -> list[TaskNode]:
+    """Nest an outline: parents come before their children."""
+    roots: list[TaskNode] = []
+    nodes: dict[str, TaskNode] = {}
+    for task in tasks:
+        node = TaskNode.model_construct(**task.__dict__, children=[])
+        nodes[task.id] = node
+        (nodes[task.parent_id].children if task.parent_id else roots).append(node)
+    return roots
+
+
+def _fields(draft: ProjectFields) -> dict[str, Any]:
+    return draft.model_dump(mode="json", exclude_unset=True, include=set(ProjectFields.model_fields))

@@ -1,0 +1,127 @@
+"""From stored tasks to tasks as shown: keys of neighbours in the graph, and what is ready.
+
+A task waits while anything that it or an ancestor depends on is open; dependencies on deleted
+tasks are inert.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from core.patches.snapshot import TaskRecord
+from core.storage.sql.names import EDGES_OF_PROJECT, Naming
+from core.storage.sql.rows import task_model
+from core.storage.sql.session import WORKSPACE, Statement
+from core.storage.sql.tables import dependencies, tasks
+from core.storage.sql.types import among
+from schemas.primitives import CLOSED_STATUSES, TaskStatus
+from schemas.tasks import Task
+
+_T = tasks.c
+_D = dependencies.c
+_OTHER = tasks.alias("other")
+_CLOSED = frozenset(status.value for status in CLOSED_STATUSES)
+
+
+def _edges(mine: Any, others: Any) -> Select[Any]:
+    """Select the live tasks at the other end of the edges of some tasks."""
+    joined = select(mine, _OTHER.c.key, _OTHER.c.status).join_from(
+        dependencies, _OTHER, (_OTHER.c.workspace_id == _D.workspace_id) & (_OTHER.c.id == others)
+    )
+    return joined.where(_D.workspace_id == WORKSPACE, _OTHER.c.deleted_at.is_(None), among(mine, "ids")).order_by(
+        mine, _OTHER.c.number
+    )
+
+
+def _upwards() -> Select[Any]:
+    """Select the parent of some tasks and of everything above them."""
+    own = _T.workspace_id == WORKSPACE
+    up = select(_T.id, _T.parent_id).where(own, among(_T.id, "ids")).cte("up", recursive=True)
+    up = up.union(select(_T.id, _T.parent_id).join_from(up, tasks, _T.id == up.c.parent_id).where(own))
+    return select(up.c.id, up.c.parent_id)
+
+
+DEPENDS_ON = Statement(_edges(_D.task_id, _D.depends_on_id))
+BLOCKS = Statement(_edges(_D.depends_on_id, _D.task_id))
+PARENTS_UPWARDS = Statement(_upwards())
+KEYS = Statement(select(_T.id, _T.key).where(_T.workspace_id == WORKSPACE, among(_T.id, "ids")))
+
+
+class Display(Naming):
+    """Builds `Task` models for a page of records, in a handful of look-ups."""
+
+    def show_tasks(self, records: Sequence[TaskRecord], today: date) -> list[Task]:
+        ids = [record.id for record in records]
+        parents = self._parent_keys(records)
+        depends_on: dict[str, list[str]] = defaultdict(list)
+        blocks: dict[str, list[str]] = defaultdict(list)
+        for task_id, key, _ in self.rows_among(DEPENDS_ON, ids):
+            depends_on[task_id].append(key)
+        for task_id, key, _ in self.rows_among(BLOCKS, ids):
+            blocks[task_id].append(key)
+        waiting = self._waiting(record for record in records if record.status is TaskStatus.TODO and not record.subtask_count)
+        return [
+            task_model(
+                record,
+                parent=None if record.parent_id is None else parents[record.parent_id],
+                depends_on=depends_on.get(record.id, []),
+                blocks=blocks.get(record.id, []),
+                waits=record.id in waiting,
+                today=today,
+            )
+            for record in records
+        ]
+
+    def _waiting(self, leaves: Iterable[TaskRecord]) -> set[str]:
+        """Return those that wait for something open, themselves or by an ancestor."""
+        above = {record.id: record.parent_id for record in leaves}
+        nested = {parent_id for parent_id in above.values() if parent_id is not None}
+        above |= dict(self.rows_among(PARENTS_UPWARDS, nested))
+        held = {task_id for task_id, _, status in self.rows_among(DEPENDS_ON, above) if status not in _CLOSED}
+        waiting = set()
+        for task_id in above:
+            step: str | None = task_id
+            while step is not None and step not in held:
+                step = above[step]
+            if step is not None:
+                waiting.add(task_id)
+        return waiting
+
+    def _parent_keys(self, records: Sequence[TaskRecord]) -> dict[str, str]:
+        keys = {record.id: record.key for record in records}
+        missing = {record.parent_id for record in records if record.parent_id is not None} - keys.keys()
+        return keys | dict(self.rows_among(KEYS, missing))
+
+    def show_project(self, project_id: str, records: Sequence[TaskRecord], today: date) -> list[Task]:
+        """Show all live tasks of a project, parents before children, from one read of its edges."""
+        known = {record.id: record for record in records}
+        depends_on: dict[str, list[TaskRecord]] = defaultdict(list)
+        blocks: dict[str, list[TaskRecord]] = defaultdict(list)
+        for task_id, depends_on_id in self.rows(EDGES_OF_PROJECT, project=project_id):
+            if task_id in known and depends_on_id in known:
+                depends_on[task_id].append(known[depends_on_id])
+                blocks[depends_on_id].append(known[task_id])
+        waiting: set[str] = set()
+        shown = []
+        for record in records:
+            own = depends_on.get(record.id, ())
+            if record.parent_id in waiting or any(other.status not in CLOSED_STATUSES for other in own):
+                waiting.add(record.id)
+            shown.append(
+                task_model(
+                    record,
+                    parent=None if record.parent_id is None else known[record.parent_id].key,
+                    depends_on=_keys(own),
+                    blocks=_keys(blocks.get(record.id, ())),
+                    waits=record.id in waiting,
+                    today=today,
+                )
+            )
+        return shown
+
+
+def _keys(records: Iterable[TaskRecord]) -> list[str]:
+    return [record.key for record in sorted(records, key=lambda record: record.number)] if records else []

@@ -1,0 +1,84 @@
+"""Connections: what each database needs to be told once.
+
+SQLAlchemy begins SQLite's transactions, not the driver, which makes reads consistent and writes
+lock at once (`BEGIN IMMEDIATE`). Lock waits are short; the executor queues a call again.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+
+from core.errors import DatabaseError
+from core.settings import Settings
+
+BUSY_TIMEOUT_MS = 50
+
+
+def make_engine(settings: Settings) -> Engine:
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, settings)
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        isolation_level="READ COMMITTED",
+        connect_args={"options": "-c timezone=UTC", "connect_timeout": 5},
+    )
+    event.listen(engine, "connect", _speak_json)
+    return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """Return the same engine for read transactions: one snapshot each, and no writes."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(readonly=True)
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def place_of(url: URL) -> str:
+    """Return how messages name the database: the file, or host and database name without credentials."""
+    if url.get_backend_name() == "sqlite":
+        return str(sqlite_path(url))
+    return f"{url.host or 'local socket'}/{url.database or ''}"
+
+
+def sqlite_path(url: URL) -> Path:
+    if not url.database or url.database.startswith((":", "file:")):
+        raise DatabaseError("DATABASE_URL names no file.", hint="use sqlite:///./orchestrator.db or another path")
+    return Path(url.database).absolute()
+
+
+def _sqlite_engine(url: URL, settings: Settings) -> Engine:
+    sqlite_path(url)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    def connected(driver: Any, _record: object) -> None:
+        driver.isolation_level = None
+        driver.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
+        pragmas = ("journal_mode=WAL", f"synchronous={settings.sqlite_synchronous}", "foreign_keys=ON", "temp_store=MEMORY")
+        for pragma in pragmas:
+            driver.execute(f"PRAGMA {pragma}")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    readonly = connection.get_execution_options().get("readonly")
+    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+def _lower(value: str | None) -> str | None:
+    return None if value is None else value.lower()
+
+
+def _speak_json(driver: Any, _record: object) -> None:
+    from psycopg.types.json import set_json_loads  # not needed, nor imported, on SQLite
+
+    set_json_loads(orjson.loads, driver)

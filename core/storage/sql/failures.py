@@ -1,0 +1,68 @@
+"""What the drivers raise, turned into refusals that say what happened and what to do."""
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from core.errors import DatabaseError, StorageBusy
+
+log = logging.getLogger(__name__)
+
+_SQLITE_MEANINGS = {
+    sqlite3.SQLITE_READONLY: (
+        "The database file cannot be written.",
+        "make the file and its folder writable, or set DATABASE_URL",
+    ),
+    sqlite3.SQLITE_CANTOPEN: ("The database file cannot be opened.", "check the file and its folder, or set DATABASE_URL"),
+    sqlite3.SQLITE_NOTADB: ("The file is not an SQLite database.", "move it away, or set DATABASE_URL"),
+    sqlite3.SQLITE_CORRUPT: ("The database file is damaged.", "restore it from a backup"),
+    sqlite3.SQLITE_FULL: ("There is no space left for the database.", "make space and try again"),
+    sqlite3.SQLITE_IOERR: ("The disk reported an error.", "check the disk that holds the database"),
+}
+_SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_POSTGRESQL_BUSY = ("55P03", "57014", "53300")  # lock not available, query cancelled, too many connections
+_POSTGRESQL_RETRY = ("40001", "40P01", "23505")  # 23505: another transaction took a key that was free when read
+
+
+class SerialisationFailure(Exception):
+    """Another transaction came first; the same work may succeed when it is run again."""
+
+
+@contextmanager
+def translated(*, place: str) -> Iterator[None]:
+    """Turn driver errors into StorageBusy, DatabaseError or SerialisationFailure; `place` names the database."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise StorageBusy from error
+    except DBAPIError as error:
+        raise refusal(error.orig or error, place) from error
+    except SQLAlchemyError as error:
+        raise refusal(error, place) from error
+    except sqlite3.Error as error:
+        raise refusal(error, place) from error
+    except Exception as error:
+        if getattr(error, "sqlstate", None) is None and not type(error).__module__.startswith("psycopg"):
+            raise
+        raise refusal(error, place) from error
+
+
+def refusal(error: BaseException, place: str) -> Exception:
+    """Return what to raise for a driver's error; what is no plain wait or retry is logged in full."""
+    code = getattr(error, "sqlite_errorcode", None)
+    state = getattr(error, "sqlstate", None)
+    if (code is not None and code & 0xFF in _SQLITE_BUSY) or state in _POSTGRESQL_BUSY:
+        return StorageBusy()
+    if state in _POSTGRESQL_RETRY:
+        return SerialisationFailure()
+    log.error("database failure at %s", place, exc_info=error)
+    if code is not None and code & 0xFF in _SQLITE_MEANINGS:
+        message, hint = _SQLITE_MEANINGS[code & 0xFF]
+        return DatabaseError(f"{message} ({place})", hint=hint)
+    if type(error).__name__ == "OperationalError" and code is None:
+        return DatabaseError(f"The database does not answer ({place}).", hint="check that it runs, and DATABASE_URL")
+    return DatabaseError()

@@ -1,0 +1,62 @@
+"""Conditions and sort orders that lists share."""
+
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Date, FromClause, and_, case, func, literal, or_, select
+
+from core.storage.sql.paging import Sorting
+from core.storage.sql.tables import projects, tasks
+from schemas.primitives import CLOSED_STATUSES, Priority
+
+_NO_DAY = date(9999, 12, 31)
+
+
+def by_priority(table: FromClause) -> ColumnElement[int]:
+    """The rank of a priority by its meaning: 0 for the most urgent."""
+    return case({priority.value: rank for rank, priority in enumerate(Priority)}, value=table.c.priority)
+
+
+def sorting_of(table: FromClause, sort: StrEnum) -> Sorting:
+    """Return what a public sort name means; every order ends with the id."""
+    c = table.c
+    match sort.value:
+        case "-created_at":
+            return Sorting((c.created_at, c.id), descending=True)
+        case "-updated_at":
+            return Sorting((c.updated_at, c.id), descending=True)
+        case "priority":
+            return Sorting((by_priority(table), c.id))
+        case "due_date":
+            return Sorting((*due_last(table), c.id))
+        case "name":
+            return Sorting((c.name, c.id))
+        case column:  # created_at, position
+            return Sorting((c[column], c.id))
+
+
+def due_last(table: FromClause) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Sort keys for the due date that put rows without one last."""
+    undated = case((table.c.due_date.is_(None), 1), else_=0)
+    return undated, func.coalesce(table.c.due_date, literal(_NO_DAY, Date()), type_=Date())
+
+
+def contains_text(columns: Sequence[ColumnElement[str]], text: str) -> ColumnElement[bool]:
+    """`text` occurs literally in one of the columns, whatever the case."""
+    return or_(*(column.icontains(text, autoescape=True) for column in columns))
+
+
+def is_open(table: FromClause) -> ColumnElement[bool]:
+    return and_(*(table.c.status != status.value for status in sorted(CLOSED_STATUSES)))
+
+
+def has_tag(table: FromClause, tag: str, dialect: str) -> ColumnElement[bool]:
+    unfold = func.json_array_elements_text if dialect == "postgresql" else func.json_each
+    values = unfold(table.c.tags).table_valued("value")
+    return select(values.c.value).where(values.c.value == tag).exists()
+
+
+PROJECT_TEXT = (projects.c.key, projects.c.name, projects.c.description)
+TASK_TEXT = (tasks.c.key, tasks.c.title, tasks.c.description)

@@ -1,0 +1,205 @@
+"""Patch sets as stored: proposals, the history of applied ones, and their changes."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, literal_column, or_, select
+from sqlalchemy.dialects import postgresql
+
+from core.storage.interface import PatchSetRecord
+from core.storage.sql.failures import SerialisationFailure
+from core.storage.sql.names import PROJECTS_BY_ID, PROJECTS_BY_KEY, Naming
+from core.storage.sql.paging import Sorting, list_page
+from core.storage.sql.session import WORKSPACE, Codec, Row, Statement, dump_json
+from core.storage.sql.tables import comments, patch_set_changes, patch_set_projects, patch_sets
+from schemas.changes import Action, Change, EntityKind, RefTarget, Totals
+from schemas.errors import Issue
+from schemas.patches import PatchSetListResponse, PatchSetQuery, PatchSetSummary, ProposalState
+
+_S = patch_sets.c
+_R = patch_set_projects.c
+_H = patch_set_changes.c
+_FIND = select(*(column for column in patch_sets.c if column.name not in ("workspace_id", "patch_count"))).where(
+    _S.workspace_id == WORKSPACE, _S.id == bindparam("i")
+)
+FIND = {False: Statement(_FIND), True: Statement(_FIND.with_for_update())}
+
+
+def _put() -> postgresql.Insert:
+    """Insert, or replace a row that is still a proposal: an applied set is never overwritten."""
+    statement = postgresql.insert(patch_sets).values({column: bindparam(f"v_{column.name}") for column in patch_sets.c})
+    changed = {
+        column.name: statement.excluded[column.name] for column in patch_sets.c if column.name not in ("workspace_id", "id")
+    }
+    return statement.on_conflict_do_update(
+        index_elements=["workspace_id", "id"],
+        set_=changed,
+        where=_S.state == literal_column(f"'{ProposalState.PROPOSED}'"),
+    )
+
+
+PUT = Statement(_put())
+FORGET_PROJECTS = Statement(delete(patch_set_projects).where(_R.workspace_id == WORKSPACE, _R.patch_set_id == bindparam("i")))
+INSERT_TOUCHED = Statement(insert(patch_set_projects).values({column: bindparam(f"v_{column.name}") for column in _R}))
+CHANGES = Statement(
+    select(_H.kind, _H.entity_id, _H.key, _H.title, _H.action, _H.fields, _H.patch_indexes, _H.cascaded)
+    .where(_H.workspace_id == WORKSPACE, _H.patch_set_id == bindparam("i"), _H.ordinal >= bindparam("after"))
+    .order_by(_H.ordinal)
+    .limit(bindparam("limit"))
+)
+_SUMMARY = [
+    _S.id,
+    _S.summary,
+    _S.state,
+    _S.engine,
+    _S.author,
+    _S.created_at,
+    _S.closed_at,
+    _S.closed_by,
+    _S.patch_count,
+    _S.changes_total,
+    _S.seq,
+    _S.reverts,
+    _S.revisions,
+]
+
+
+class History(Naming):
+    """The part of a transaction that keeps patch sets."""
+
+    def find_patch_set(self, patch_set_id: str, *, lock: bool = False) -> PatchSetRecord | None:
+        row = self.row(FIND[lock and self.locking], i=patch_set_id)
+        return None if row is None else _record(row, self.codec)
+
+    def save_proposal(self, record: PatchSetRecord) -> None:
+        """Insert a proposal, or replace the stored one of the same id (state, reason, closing)."""
+        self.put_patch_set(record)
+        by_key = {row[1]: row[0] for row in self.named_rows(record.base_revisions, PROJECTS_BY_ID, PROJECTS_BY_KEY)}
+        touched = [
+            (self.workspace, record.id, by_key[key], revision, None)
+            for key, revision in record.base_revisions.items()
+            if key in by_key
+        ]
+        self.execute_many(INSERT_TOUCHED, touched)
+
+    def put_patch_set(self, record: PatchSetRecord) -> None:
+        """Insert or replace the row of a patch set that is not applied yet; which projects it touches is written next."""
+        values = _values(record, self.codec)
+        if self.execute(PUT, v_workspace_id=self.workspace, **values) != 1:
+            raise SerialisationFailure
+        self.execute(FORGET_PROJECTS, i=record.id)
+
+    def list_changes(self, patch_set_id: str, *, after: int = 0, limit: int = 200) -> list[Change]:
+        """Return stored changes of an applied set in plan order, from the `after`-th on."""
+        return [_change(row, self.codec) for row in self.rows(CHANGES, i=patch_set_id, after=after, limit=limit)]
+
+    def list_patch_sets(self, query: PatchSetQuery) -> PatchSetListResponse:
+        """Newest first: by seq where applied sets are asked for, else by creation."""
+        applied_only = query.state == [ProposalState.APPLIED]
+        sorting = Sorting((_S.seq, _S.id) if applied_only else (_S.created_at, _S.id), descending=True)
+        page = list_page(self, query, _SUMMARY, patch_sets, self._filters(query), sorting)
+        return PatchSetListResponse.model_construct(patch_sets=[_summary(row) for row in page.rows], **page.place)
+
+    def _filters(self, query: PatchSetQuery) -> list[ColumnElement[bool]]:
+        filters = [_S.workspace_id == WORKSPACE]
+        if query.state:
+            filters.append(_S.state.in_([state.value for state in query.state]))
+        if query.author is not None:
+            filters.append(_S.author == query.author)
+        if query.project is not None:
+            project_id = self.require_project_id(query.project)
+            touching = select(_R.patch_set_id).where(_R.workspace_id == WORKSPACE, _R.project_id == project_id)
+            filters.append(_S.id.in_(touching))
+        if query.task is not None:
+            filters.append(_S.id.in_(_touching_task(self.require_task_id(query.task))))
+        return filters
+
+
+def _touching_task(task_id: str) -> Any:
+    about = select(comments.c.id).where(comments.c.workspace_id == WORKSPACE, comments.c.task_id == task_id)
+    return select(_H.patch_set_id).where(
+        _H.workspace_id == WORKSPACE,
+        or_(
+            and_(_H.kind == EntityKind.TASK.value, _H.entity_id == task_id),
+            and_(_H.kind == EntityKind.COMMENT.value, _H.entity_id.in_(about)),
+        ),
+    )
+
+
+def _values(record: PatchSetRecord, codec: Codec) -> dict[str, Any]:
+    instant = codec.dump_instant
+    return {
+        "v_id": record.id,
+        "v_summary": record.summary,
+        "v_rationale": record.rationale,
+        "v_base_revisions": dump_json(record.base_revisions),
+        "v_patches": dump_json(record.patches),
+        "v_patch_count": len(record.patches),
+        "v_hash": record.hash,
+        "v_state": record.state.value,
+        "v_engine": record.engine,
+        "v_author": record.author,
+        "v_created_at": instant(record.created_at),
+        "v_closed_at": None if record.closed_at is None else instant(record.closed_at),
+        "v_closed_by": record.closed_by,
+        "v_reason": record.reason,
+        "v_seq": record.seq,
+        "v_only": None if record.only is None else dump_json(record.only),
+        "v_supersedes": record.supersedes,
+        "v_reverts": dump_json(record.reverts),
+        "v_inverse": None if record.inverse is None else dump_json(record.inverse),
+        "v_restore": None if record.restore is None else dump_json(record.restore),
+        "v_refs": dump_json(record.refs),
+        "v_totals": dump_json(record.totals),
+        "v_changes_total": record.changes_total,
+        "v_warnings": dump_json([issue.model_dump(mode="json") for issue in record.warnings]),
+        "v_revisions": dump_json(record.revisions),
+    }
+
+
+def _record(row: Row, codec: Codec) -> PatchSetRecord:
+    instant, json = codec.load_instant, codec.load_json
+    return PatchSetRecord(
+        id=row[0],
+        summary=row[1],
+        rationale=row[2],
+        base_revisions=json(row[3]),
+        patches=json(row[4]),
+        hash=row[5],
+        state=ProposalState(row[6]),
+        engine=row[7],
+        author=row[8],
+        created_at=instant(row[9]),
+        closed_at=None if row[10] is None else instant(row[10]),
+        closed_by=row[11],
+        reason=row[12],
+        seq=row[13],
+        only=None if row[14] is None else json(row[14]),
+        supersedes=row[15],
+        reverts=json(row[16]),
+        inverse=None if row[17] is None else json(row[17]),
+        restore=None if row[18] is None else json(row[18]),
+        refs={ref: RefTarget.model_construct(**target) for ref, target in json(row[19]).items()},
+        totals=Totals.model_construct(**json(row[20])),
+        changes_total=row[21],
+        warnings=[Issue.model_validate(issue) for issue in json(row[22])],
+        revisions=json(row[23]),
+    )
+
+
+def _change(row: Row, codec: Codec) -> Change:
+    return Change.model_construct(
+        kind=EntityKind(row[0]),
+        id=row[1],
+        key=row[2],
+        title=row[3],
+        action=Action(row[4]),
+        fields=codec.load_json(row[5]),
+        patch_indexes=codec.load_json(row[6]),
+        cascaded=bool(row[7]),
+    )
+
+
+def _summary(row: Row) -> PatchSetSummary:
+    values = dict(zip((column.name for column in _SUMMARY), row, strict=False))
+    values["state"] = ProposalState(values["state"])
+    return PatchSetSummary.model_construct(**values)

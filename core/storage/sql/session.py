@@ -1,0 +1,144 @@
+"""One open transaction on one workspace, and statements that run on the driver's own cursor.
+
+SQLAlchemy builds and compiles every statement; running the compiled text on the driver costs
+about 8 us where `Connection.execute` costs 45, and a small apply is a dozen statements. Values
+then pass the dialect's `Codec` instead of SQLAlchemy's type processors.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice
+from typing import Any
+
+import orjson
+from sqlalchemy import BindParameter, Connection, Dialect, Executable, bindparam
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
+
+from core.storage.sql.types import encode_instant
+
+CHUNK = 1_000
+Row = tuple[Any, ...]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def dump_json(value: Any) -> str:
+    return orjson.dumps(value, default=vars).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one dialect's driver carries instants, days, JSON and lists of ids."""
+
+    dialect: Dialect
+    dump_instant: Callable[[datetime], Any]
+    dump_day: Callable[[date], Any]
+    dump_ids: Callable[[list[str]], Any]
+    load_instant: Callable[[Any], datetime]
+    load_day: Callable[[Any], date]
+    load_json: Callable[[Any], Any]
+
+
+SQLITE = Codec(
+    dialect=SQLiteDialect_pysqlite(paramstyle="qmark"),
+    dump_instant=encode_instant,
+    dump_day=date.isoformat,
+    dump_ids=dump_json,
+    load_instant=datetime.fromisoformat,
+    load_day=date.fromisoformat,
+    load_json=orjson.loads,
+)
+# psycopg speaks datetimes and dates, and its JSON loader is set to orjson on each connection.
+POSTGRESQL = Codec(
+    dialect=PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
+    dump_instant=_same,
+    dump_day=_same,
+    dump_ids=_same,
+    load_instant=_same,
+    load_day=_same,
+    load_json=_same,
+)
+# For rows that SQLAlchemy has fetched, which are converted already.
+CONVERTED = POSTGRESQL
+
+
+class Statement:
+    """A statement compiled once per dialect; its parameters are bound by name."""
+
+    def __init__(self, source: Executable) -> None:
+        assert isinstance(source, ClauseElement)
+        self.source = source
+        self._compiled: dict[str, tuple[str, list[str], dict[str, Any]]] = {}
+
+    def compiled(self, dialect: Dialect) -> tuple[str, list[str], dict[str, Any]]:
+        """Return the SQL text, the names of its positional parameters, and those that are constants."""
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            compiled = self.source.compile(dialect=dialect)
+            assert isinstance(compiled, SQLCompiler)
+            constants = {name: value for name, value in compiled.params.items() if value is not None}
+            found = self._compiled[dialect.name] = (str(compiled), list(compiled.positiontup or ()), constants)
+        return found
+
+
+WORKSPACE: BindParameter[str] = bindparam("workspace")
+
+
+class Session:
+    """A transaction bounded to one workspace. Nothing here commits."""
+
+    def __init__(self, connection: Connection, workspace: str, codec: Codec, *, locking: bool) -> None:
+        self.connection = connection
+        self.workspace = workspace
+        self.codec = codec
+        self.locking = locking  # rows that will be written are locked first (PostgreSQL writes)
+        self._driver: Any = connection.connection.driver_connection
+
+    def rows(self, statement: Statement, **parameters: Any) -> list[Row]:
+        """Run a query with values the driver understands as they are."""
+        found: list[Row] = self._run(statement, parameters).fetchall()
+        return found
+
+    def row(self, statement: Statement, **parameters: Any) -> Row | None:
+        return next(iter(self.rows(statement, **parameters)), None)
+
+    def rows_among(self, statement: Statement, ids: Collection[str], **parameters: Any) -> Iterator[Row]:
+        """Run a query for many ids (bound to `ids`), a thousand at a time."""
+        for chunk in chunks(ids, CHUNK):
+            yield from self.rows(statement, ids=self.codec.dump_ids(chunk), **parameters)
+
+    def execute(self, statement: Statement, **parameters: Any) -> int:
+        """Run a write; return how many rows it touched."""
+        touched: int = self._run(statement, parameters).rowcount
+        return touched
+
+    def _run(self, statement: Statement, parameters: dict[str, Any]) -> Any:
+        sql, names, constants = statement.compiled(self.codec.dialect)
+        values = constants | parameters
+        values["workspace"] = self.workspace
+        return self._driver.execute(sql, [values[name] for name in names])
+
+    def execute_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> int:
+        """Run a write once per row of positional values; return how many rows were touched."""
+        if not rows:
+            return 0
+        sql, _, _ = statement.compiled(self.codec.dialect)
+        cursor = self._driver.cursor()
+        try:
+            cursor.executemany(sql, rows)
+            touched: int = cursor.rowcount
+            return touched
+        finally:
+            cursor.close()
+
+
+def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
+        yield chunk

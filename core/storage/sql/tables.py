@@ -1,0 +1,253 @@
+"""The tables. Every key begins with the workspace, so that no statement can reach into another one.
+
+A test holds these definitions equal to what the migrations build on both databases.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.sql.elements import ColumnElement
+
+from core.storage.sql.types import CODE, Instant, Json
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _belongs_to(table: str, *columns: str, deferred: bool = False) -> ForeignKeyConstraint:
+    """A foreign key within the workspace; deferred ones are checked at commit, so rows may come in any order."""
+    return ForeignKeyConstraint(
+        ["workspace_id", *columns],
+        [f"{table}.workspace_id", f"{table}.id"],
+        deferrable=deferred or None,
+        initially="DEFERRED" if deferred else None,
+    )
+
+
+def _index(name: str, *columns: Column[object], where: ColumnElement[bool] | None = None) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", CODE, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("id", CODE, nullable=False),
+    Column("key", CODE, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("status", CODE, nullable=False),
+    Column("priority", CODE, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("start_date", Date),
+    Column("due_date", Date),
+    Column("links", Json, nullable=False),
+    Column("task_schema", Json),
+    Column("revision", BigInteger, nullable=False),
+    Column("next_number", BigInteger, nullable=False),
+    Column("task_count", Integer, nullable=False),
+    Column("completed_task_count", Integer, nullable=False),
+    Column("leaf_count", Integer, nullable=False),
+    Column("leaf_completed", Integer, nullable=False),
+    Column("estimated_minutes", BigInteger, nullable=False),
+    Column("deleted_at", Instant),
+    Column("deletion_id", CODE),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    UniqueConstraint("workspace_id", "key"),
+)
+_index("ix_projects_newest", projects.c.workspace_id, projects.c.created_at, projects.c.id)
+_index("ix_projects_recent", projects.c.workspace_id, projects.c.updated_at, projects.c.id)
+_index("ix_projects_status", projects.c.workspace_id, projects.c.status)
+_index("ix_projects_priority", projects.c.workspace_id, projects.c.priority)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("workspace_id", CODE, nullable=False),
+    Column("id", CODE, nullable=False),
+    Column("key", CODE, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("project_id", CODE, nullable=False),
+    Column("parent_id", CODE),
+    Column("position", BigInteger, nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("acceptance_criteria", Json, nullable=False),
+    Column("status", CODE, nullable=False),
+    Column("priority", CODE, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("assignee", CODE),
+    Column("start_date", Date),
+    Column("due_date", Date),
+    Column("estimated_minutes", Integer),
+    Column("actual_minutes", Integer),
+    Column("links", Json, nullable=False),
+    Column("custom", Json, nullable=False),
+    Column("claimed_by", Text),
+    Column("claim_expires_at", Instant),
+    Column("completed_at", Instant),
+    Column("revision", BigInteger, nullable=False),
+    Column("deleted_at", Instant),
+    Column("deletion_id", CODE),
+    Column("subtask_count", Integer, nullable=False),
+    Column("leaf_count", Integer, nullable=False),
+    Column("leaf_completed", Integer, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    UniqueConstraint("workspace_id", "key"),
+    _belongs_to("projects", "project_id"),
+    _belongs_to("tasks", "parent_id", deferred=True),
+)
+_T = tasks.c
+# The children of one place, in order: two halves of one idea, each small.
+_index("ix_tasks_children", _T.workspace_id, _T.parent_id, _T.position, _T.id, where=_T.parent_id.is_not(None))
+_index("ix_tasks_top_level", _T.workspace_id, _T.project_id, _T.position, _T.id, where=_T.parent_id.is_(None))
+_index("ix_tasks_project_newest", _T.workspace_id, _T.project_id, _T.created_at, _T.id)
+_index("ix_tasks_newest", _T.workspace_id, _T.created_at, _T.id)
+_index("ix_tasks_recent", _T.workspace_id, _T.updated_at, _T.id)
+_index("ix_tasks_status", _T.workspace_id, _T.status, _T.project_id)
+_index("ix_tasks_priority", _T.workspace_id, _T.priority, _T.project_id)
+_index("ix_tasks_assignee", _T.workspace_id, _T.assignee, where=_T.assignee.is_not(None))
+_index("ix_tasks_due", _T.workspace_id, _T.due_date, where=_T.due_date.is_not(None))
+_index("ix_tasks_deletion", _T.workspace_id, _T.deletion_id, where=_T.deletion_id.is_not(None))
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("workspace_id", CODE, nullable=False),
+    Column("task_id", CODE, nullable=False),
+    Column("depends_on_id", CODE, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "task_id", "depends_on_id"),
+    _belongs_to("tasks", "task_id"),
+    _belongs_to("tasks", "depends_on_id"),
+)
+_index("ix_dependencies_dependents", dependencies.c.workspace_id, dependencies.c.depends_on_id, dependencies.c.task_id)
+
+comments = Table(
+    "comments",
+    metadata,
+    Column("workspace_id", CODE, nullable=False),
+    Column("id", CODE, nullable=False),
+    Column("task_id", CODE, nullable=False),
+    Column("project_id", CODE, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    _belongs_to("tasks", "task_id"),
+    _belongs_to("projects", "project_id"),
+)
+_index("ix_comments_task", comments.c.workspace_id, comments.c.task_id, comments.c.created_at, comments.c.id)
+_index("ix_comments_project", comments.c.workspace_id, comments.c.project_id, comments.c.created_at, comments.c.id)
+
+patch_sets = Table(
+    "patch_sets",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("id", CODE, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("rationale", Text, nullable=False),
+    Column("base_revisions", Json, nullable=False),
+    Column("patches", Json, nullable=False),
+    Column("patch_count", Integer, nullable=False),
+    Column("hash", CODE, nullable=False),
+    Column("state", CODE, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("author", CODE, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("closed_by", Text),
+    Column("reason", Text),
+    Column("seq", BigInteger),
+    Column("only", Json),
+    Column("supersedes", CODE),
+    Column("reverts", Json, nullable=False),
+    Column("inverse", Json),
+    Column("restore", Json),
+    Column("refs", Json, nullable=False),
+    Column("totals", Json, nullable=False),
+    Column("changes_total", Integer, nullable=False),
+    Column("warnings", Json, nullable=False),
+    Column("revisions", Json, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    UniqueConstraint("workspace_id", "seq"),
+)
+_S = patch_sets.c
+_index("ix_patch_sets_newest", _S.workspace_id, _S.created_at, _S.id)
+_index("ix_patch_sets_state", _S.workspace_id, _S.state, _S.created_at, _S.id)
+_index("ix_patch_sets_author", _S.workspace_id, _S.author, _S.created_at, _S.id)
+
+# Which projects a set touches: revisions before and after once applied; a proposal has only `before`.
+patch_set_projects = Table(
+    "patch_set_projects",
+    metadata,
+    Column("workspace_id", CODE, nullable=False),
+    Column("patch_set_id", CODE, nullable=False),
+    Column("project_id", CODE, nullable=False),
+    Column("revision_before", BigInteger),
+    Column("revision_after", BigInteger),
+    PrimaryKeyConstraint("workspace_id", "patch_set_id", "project_id"),
+    _belongs_to("patch_sets", "patch_set_id"),
+    _belongs_to("projects", "project_id"),
+)
+_index(
+    "ix_patch_set_projects_history",
+    patch_set_projects.c.workspace_id,
+    patch_set_projects.c.project_id,
+    patch_set_projects.c.revision_after,
+)
+
+patch_set_changes = Table(
+    "patch_set_changes",
+    metadata,
+    Column("workspace_id", CODE, nullable=False),
+    Column("patch_set_id", CODE, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("project_id", CODE, nullable=False),
+    Column("kind", CODE, nullable=False),
+    Column("entity_id", CODE, nullable=False),
+    Column("key", CODE, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("action", CODE, nullable=False),
+    Column("fields", Json, nullable=False),
+    Column("patch_indexes", Json, nullable=False),
+    Column("cascaded", Boolean, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "patch_set_id", "ordinal"),
+    _belongs_to("patch_sets", "patch_set_id"),
+    _belongs_to("projects", "project_id"),
+)
+_H = patch_set_changes.c
+_index("ix_patch_set_changes_entity", _H.workspace_id, _H.kind, _H.entity_id, _H.revision)
+_index("ix_patch_set_changes_project", _H.workspace_id, _H.project_id, _H.revision)

@@ -1,0 +1,136 @@
+"""Put one process together: settings, storage, executor, clock and ids.
+
+Storage is opened on first use, on the thread that uses it: its libraries take longer to import
+than the first answer of an MCP server may.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from core.clock import Clock, SystemClock
+from core.context import Context, Principal, Scope
+from core.executor import StoreExecutor
+from core.ids import IdSource, RandomIds
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.storage.interface import Storage, Transaction
+
+T = TypeVar("T")
+
+OWNER = Principal(subject="local", workspace="default", scopes=frozenset(Scope))
+
+
+class InvalidSettings(Exception):
+    """The environment holds a setting that cannot be used; the message names it."""
+
+
+def load_settings() -> Settings:
+    """Return the settings of this process, or raise InvalidSettings with one line per bad setting."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{'_'.join(map(str, item['loc'][:1])).upper()}: {item['msg']}" for item in error.errors()]
+        raise InvalidSettings("; ".join(lines)) from error
+
+
+class _LazyStorage:
+    """The process's storage, opened by the first call."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._opened: Storage | None = None
+        self._create = True
+
+    def start(self, *, create: bool) -> None:
+        self._create = create
+        self._open()
+
+    def migrate(self) -> None:
+        from core.storage.sql.store import open_store
+
+        store = open_store(self._settings)
+        try:
+            store.prepare(create=True, migrate=True)
+        finally:
+            store.close()
+
+    def read(self, workspace: str, work: "Callable[[Transaction], T]") -> T:
+        return self._open().read(workspace, work)
+
+    def write(self, workspace: str, work: "Callable[[Transaction], T]") -> T:
+        return self._open().write(workspace, work)
+
+    def prepare(self, *, create: bool, migrate: bool) -> None:
+        self._open().prepare(create=create, migrate=migrate)
+
+    def ping(self) -> None:
+        self._open().ping()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    def _open(self) -> "Storage":
+        opened = self._opened
+        if opened is not None:
+            return opened
+        with self._lock:
+            if self._opened is None:
+                from core.storage.sql.store import open_store
+
+                store = open_store(self._settings)
+                store.prepare(create=self._create, migrate=self._settings.auto_migrate)
+                self._opened = store
+            return self._opened
+
+
+class Orchestrator:
+    """One process of the product; every door makes its contexts here."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, ids: IdSource | None = None) -> None:
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self._ids = ids or RandomIds()
+        self._zone = ZoneInfo(settings.time_zone)
+        self._storage = _LazyStorage(settings)
+        kind: Literal["sqlite", "postgresql"] = "sqlite" if settings.database_url.startswith("sqlite") else "postgresql"
+        self._executor = StoreExecutor(kind, pool_size=settings.pool_size)
+
+    def start(self, *, create: bool) -> None:
+        """Open the database, and bring it up to date where that is allowed.
+
+        Raises DatabaseError, with the way out, when it cannot be used. A missing SQLite file is
+        made only with `create`.
+        """
+        self._storage.start(create=create)
+
+    def migrate(self) -> None:
+        """Create or upgrade the schema, on either database."""
+        self._storage.migrate()
+
+    def context(self, principal: Principal | None = None, request_id: str | None = None) -> Context:
+        """Return the context of one request; without a principal, that of the local owner."""
+        now = self._clock.now()
+        return Context(
+            principal=principal or OWNER,
+            storage=self._storage,
+            runner=self._executor,
+            ids=self._ids,
+            settings=self.settings,
+            now=now,
+            today=now.astimezone(self._zone).date(),
+            request_id=request_id or self._ids.new_id(),
+        )
+
+    def close(self) -> None:
+        """End the store's threads and connections."""
+        self._executor.close()
+        self._storage.close()
