@@ -1,0 +1,266 @@
+"""The life of a patch set: proposed, applied once, rejected, superseded, rebased, reverted."""
+
+from typing import Any
+
+import pytest
+
+from core.context import Context, Principal, Scope
+from core.errors import ConcurrentUpdate, DomainError, Forbidden, IdempotencyKeyReused, InvalidPatch, NotFound, PatchSetClosed
+from core.services import patch_sets, projects, tasks
+from core.wiring import Orchestrator
+from schemas.changes import ApplyResponse
+from schemas.errors import ErrorCode
+from schemas.patches import PatchSet, PatchSetQuery, ProposalState
+from schemas.tasks import TaskUpdate
+
+ID = "ps_0123456789abcdef"
+
+
+def rename(task: str, title: str) -> dict[str, Any]:
+    return {"op": "update_task", "task": task, "fields": {"title": title}}
+
+
+def a_set(*patches: dict[str, Any], **members: Any) -> PatchSet:
+    return PatchSet(patches=list(patches), **members)
+
+
+def test_a_proposal_changes_nothing_until_it_is_applied(ctx: Context, web: ApplyResponse) -> None:
+    before = projects.get_project(ctx, "WEB", include_tasks=True)
+
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+
+    assert projects.get_project(ctx, "WEB", include_tasks=True) == before
+    assert proposal.proposal.state is ProposalState.PROPOSED
+    assert proposal.base_revisions == {"WEB": 2}
+    assert proposal.preview is not None
+    assert proposal.preview.valid
+
+
+def test_what_was_previewed_is_what_is_applied(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login"), {"op": "delete_task", "task": "WEB-3"}))
+
+    applied = patch_sets.apply_proposal(ctx, proposal.id)
+
+    assert proposal.preview is not None
+    assert applied.patch_set_id == proposal.id
+    assert (applied.changes, applied.totals, applied.diff) == (
+        proposal.preview.changes,
+        proposal.preview.totals,
+        proposal.preview.diff,
+    )
+    assert applied.revisions == {"WEB": 3}
+
+
+def test_a_dry_run_equals_the_real_run_and_stores_nothing(ctx: Context, web: ApplyResponse) -> None:
+    patches = a_set(rename("WEB-2", "Login"), {"op": "move_task", "task": "WEB-4", "before": "WEB-1"})
+
+    dry = patch_sets.apply_patch_set(ctx, patches, dry_run=True)
+    assert projects.get_project(ctx, "WEB").revision == 2
+    real = patch_sets.apply_patch_set(ctx, patches)
+
+    assert dry.patch_set_id is None
+    assert dry.model_copy(update={"patch_set_id": real.patch_set_id}) == real
+
+
+def test_the_same_set_sent_twice_takes_effect_once(ctx: Context, web: ApplyResponse) -> None:
+    patches = a_set({"op": "create_task", "project": "WEB", "ref": "$x", "fields": {"title": "Once"}}, id=ID)
+
+    first = patch_sets.apply_patch_set(ctx, patches)
+    second = patch_sets.apply_patch_set(ctx, patches)
+
+    assert second == first.model_copy(update={"replayed": True})
+    assert projects.get_project(ctx, "WEB").task_count == 5
+
+
+def test_an_id_cannot_be_used_for_other_patches(ctx: Context, web: ApplyResponse) -> None:
+    patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), id=ID))
+
+    with pytest.raises(IdempotencyKeyReused):
+        patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Other"), id=ID))
+
+    assert tasks.get_task(ctx, "WEB-2").title == "Login"
+
+
+def test_posting_a_stored_proposal_back_applies_that_proposal(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")), engine="rules")
+    sent_back = PatchSet.model_validate(proposal.model_dump(mode="json", exclude={"preview", "applied"}))
+
+    patch_sets.apply_patch_set(ctx, sent_back)
+
+    stored = patch_sets.get_patch_set(ctx, proposal.id).proposal
+    assert (stored.state, stored.engine, stored.closed_by) == (ProposalState.APPLIED, "rules", "local")
+
+
+def test_a_part_of_a_proposal_can_be_accepted_and_closes_it(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login"), rename("WEB-3", "Paths")))
+
+    patch_sets.apply_proposal(ctx, proposal.id, only=[1])
+
+    assert [tasks.get_task(ctx, key).title for key in ("WEB-2", "WEB-3")] == ["Auth", "Paths"]
+    assert patch_sets.get_patch_set(ctx, proposal.id).proposal.applied_indexes == [1]
+    with pytest.raises(PatchSetClosed):
+        patch_sets.apply_proposal(ctx, proposal.id)
+
+
+def test_an_invalid_set_is_refused_whole_with_every_issue(ctx: Context, web: ApplyResponse) -> None:
+    with pytest.raises(InvalidPatch) as refusal:
+        patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), rename("WEB-99", "x"), rename("WEB-3", "x" * 300)))
+
+    assert refusal.value.code is ErrorCode.INVALID_PATCH
+    assert [issue.path for issue in refusal.value.details] == ["/patches/1/task", "/patches/2/fields/title"]
+    assert refusal.value.details[0].hint == "nearest: WEB-4, WEB-3, WEB-2"
+    assert tasks.get_task(ctx, "WEB-2").title == "Auth"
+
+
+def test_one_kind_of_failure_answers_with_its_own_code(ctx: Context, web: ApplyResponse) -> None:
+    cycle = {"op": "add_dependency", "task": "WEB-2", "depends_on": "WEB-4"}
+
+    with pytest.raises(InvalidPatch) as refusal:
+        patch_sets.propose_patch_set(ctx, a_set(cycle))
+
+    assert refusal.value.code is ErrorCode.DEPENDENCY_CYCLE
+    assert patch_sets.list_patch_sets(ctx, PatchSetQuery(state=["proposed"])).total == 0
+
+
+def test_a_stale_proposal_is_shown_with_its_conflicts_and_rebased_in_one_call(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+    tasks.update_task(ctx, "WEB-2", TaskUpdate(title="Sign-in"))
+
+    shown = patch_sets.get_patch_set(ctx, proposal.id).preview
+    with pytest.raises(ConcurrentUpdate):
+        patch_sets.apply_proposal(ctx, proposal.id)
+    fresh = patch_sets.rebase_patch_set(ctx, proposal.id)
+
+    assert shown is not None
+    assert [(c.base, c.current, c.proposed) for c in shown.conflicts] == [("Auth", "Sign-in", "Login")]
+    assert patch_sets.get_patch_set(ctx, proposal.id).proposal.state is ProposalState.SUPERSEDED
+    assert patch_sets.apply_proposal(ctx, fresh.id).revisions == {"WEB": 4}
+
+
+def test_a_rejected_proposal_stays_closed(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+
+    rejected = patch_sets.reject_patch_set(ctx, proposal.id, reason="not now")
+    again = patch_sets.reject_patch_set(ctx, proposal.id)
+
+    assert rejected == again
+    assert rejected.proposal.reason == "not now"
+    with pytest.raises(PatchSetClosed):
+        patch_sets.apply_proposal(ctx, proposal.id)
+
+
+def test_a_revert_gives_back_the_state_and_the_history_grows(ctx: Context, web: ApplyResponse) -> None:
+    before = projects.get_hierarchy(ctx, "WEB").tasks
+    applied = patch_sets.apply_patch_set(
+        ctx,
+        a_set(
+            {"op": "update_task", "task": "WEB-2", "fields": {"status": "done", "tags": ["x"], "links": {"gh": "1"}}},
+            {"op": "delete_task", "task": "WEB-4"},
+            {"op": "move_task", "task": "WEB-3", "parent": None, "before": "WEB-1"},
+        ),
+    )
+
+    patch_sets.revert_patch_set(ctx, applied.patch_set_id or "")
+
+    after = projects.get_hierarchy(ctx, "WEB").tasks
+    hidden = {"revision", "updated_at", "children"}
+    assert [task.model_dump(exclude=hidden) for task in after] == [task.model_dump(exclude=hidden) for task in before]
+    history = patch_sets.list_history(ctx, "WEB", PatchSetQuery())
+    assert history.total == 4
+    assert history.patch_sets[0].reverts == [applied.patch_set_id]
+
+
+def test_a_revert_is_refused_when_what_it_would_put_back_has_changed(ctx: Context, web: ApplyResponse) -> None:
+    applied = patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+    tasks.update_task(ctx, "WEB-2", TaskUpdate(title="Sign-in"))
+
+    with pytest.raises(ConcurrentUpdate) as refusal:
+        patch_sets.revert_patch_set(ctx, applied.patch_set_id or "")
+
+    assert [(c.base, c.current, c.proposed) for c in refusal.value.conflicts] == [("Login", "Sign-in", "Auth")]
+
+
+def test_reverting_the_creation_of_a_project_removes_it_with_its_tasks(ctx: Context) -> None:
+    created = patch_sets.apply_patch_set(
+        ctx,
+        a_set(
+            {"op": "create_project", "ref": "$p", "fields": {"name": "Side Job"}},
+            {"op": "create_task", "project": "$p", "ref": "$t", "fields": {"title": "One"}},
+            {"op": "create_task", "parent": "$t", "fields": {"title": "Two"}},
+        ),
+    )
+
+    undone = patch_sets.revert_patch_set(ctx, created.patch_set_id or "")
+    redone = patch_sets.revert_patch_set(ctx, undone.patch_set_id or "")
+
+    assert undone.totals.deleted == 3
+    assert redone.totals.restored == 3
+    assert [task.title for task in projects.get_project(ctx, "SJ", include_tasks=True).tasks or []] == ["One", "Two"]
+
+
+def test_a_set_that_only_commented_cannot_be_reverted(ctx: Context, web: ApplyResponse) -> None:
+    commented = tasks.add_comment(ctx, "WEB-2", "Nice")
+
+    with pytest.raises(InvalidPatch):
+        patch_sets.revert_patch_set(ctx, commented.effect.patch_set_id or "")
+
+
+def test_only_an_applied_set_can_be_reverted(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+
+    with pytest.raises(PatchSetClosed):
+        patch_sets.revert_patch_set(ctx, proposal.id)
+
+
+def test_an_unknown_patch_set_is_not_found(ctx: Context) -> None:
+    with pytest.raises(NotFound):
+        patch_sets.get_patch_set(ctx, ID)
+
+
+@pytest.mark.parametrize("base", [{"WEB": 99}, {"NOPE": 1}])
+def test_a_base_nobody_can_have_seen_is_refused(ctx: Context, web: ApplyResponse, base: dict[str, int]) -> None:
+    with pytest.raises(InvalidPatch) as refusal:
+        patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), base_revisions=base))
+
+    assert refusal.value.details[0].path == f"/base_revisions/{next(iter(base))}"
+
+
+def test_whoever_may_only_propose_cannot_apply(orchestrator: Orchestrator, web: ApplyResponse) -> None:
+    scopes = frozenset({Scope.PROJECTS_READ, Scope.PATCHES_PROPOSE})
+    guest = orchestrator.context(Principal(subject="guest", workspace="default", scopes=scopes))
+    proposal = patch_sets.propose_patch_set(guest, a_set(rename("WEB-2", "Login")))
+    patch_sets.apply_patch_set(guest, a_set(rename("WEB-2", "Login")), dry_run=True)
+
+    for attempt in (
+        lambda: patch_sets.apply_proposal(guest, proposal.id),
+        lambda: patch_sets.apply_patch_set(guest, a_set(rename("WEB-2", "Login"))),
+        lambda: tasks.update_task(guest, "WEB-2", TaskUpdate(title="x")),
+        lambda: tasks.claim_task(guest, project="WEB"),
+    ):
+        with pytest.raises(Forbidden):
+            attempt()
+
+
+def test_a_large_set_answers_with_a_first_page_of_changes(ctx: Context, web: ApplyResponse) -> None:
+    patches = [{"op": "create_task", "project": "WEB", "fields": {"title": f"T{number}"}} for number in range(450)]
+
+    answer = patch_sets.apply_patch_set(ctx, PatchSet(patches=patches))
+
+    assert (len(answer.changes), answer.changes_total, answer.changes_next_cursor) == (200, 450, "200")
+    titles = [change.title for change in answer.changes]
+    cursor = answer.changes_next_cursor
+    while cursor is not None:
+        page = patch_sets.list_changes(ctx, answer.patch_set_id or "", cursor=cursor)
+        titles += [change.title for change in page.changes]
+        cursor = page.next_cursor
+    assert titles == [f"T{number}" for number in range(450)]
+
+
+def test_a_refused_write_leaves_the_database_as_it_was(ctx: Context, web: ApplyResponse) -> None:
+    sets = patch_sets.list_patch_sets(ctx, PatchSetQuery()).total
+
+    with pytest.raises(DomainError):
+        patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), {"op": "delete_task", "task": "WEB-77"}))
+
+    assert patch_sets.list_patch_sets(ctx, PatchSetQuery()).total == sets
+    assert projects.get_project(ctx, "WEB").revision == 2
