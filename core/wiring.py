@@ -34,7 +34,8 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"{'_'.join(map(str, item['loc'][:1])).upper()}: {item['msg']}" for item in error.errors()]
+        bad = [("_".join(map(str, item["loc"][:1])).upper(), item["msg"]) for item in error.errors()]
+        lines = [f"{name}: {message.removeprefix('Value error, ')}" for name, message in bad]
         raise InvalidSettings("; ".join(lines)) from error
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from core.patches.text import MAX_LISTED, quoted, safe, safe_title, safe_word, show_count, show_facts, show_minutes
+from core.patches.text import FACT_FIELDS, MAX_LISTED, quoted, safe, safe_title, safe_word, show_count, show_facts, show_minutes
 from schemas.changes import Action, Change, EntityKind, FieldChange
 
 EXCERPT_LINES = 3
@@ -22,13 +22,7 @@ _LABELS = {
 _MINUTES = frozenset({"estimated_minutes", "actual_minutes"})
 # Closed vocabularies, days, instants and keys: nothing a user could write freely, so no quotes.
 _PLAIN = frozenset({"status", "priority", "start_date", "due_date", "parent", "completed_at", "claim_expires_at", "deleted_at"})
-_IN_HEAD = frozenset(
-    {"title", "name", "parent", "position", "status", "priority", "tags", "assignee", "start_date", "due_date"}
-) | {
-    "estimated_minutes",
-    "depends_on",
-    "completed_at",
-}
+_IN_HEAD = frozenset({"title", "name", "parent", "position", "completed_at", *FACT_FIELDS})
 
 
 class Line(NamedTuple):
@@ -236,6 +230,9 @@ def _text_lines(label: str, before: str, after: str) -> Iterator[str]:
     head = _common(old, new)
     tail = _common(old[head:][::-1], new[head:][::-1])
     gone, come = old[head : len(old) - tail], new[head : len(new) - tail]
+    if not gone and not come:
+        yield f"{label}: only line breaks differ"
+        return
     yield f"{label}: +{show_count(len(come), 'line')}, -{show_count(len(gone), 'line')}, from line {head + 1}"
     for sign, lines in (("-", gone), ("+", come)):
         for line in lines[:EXCERPT_LINES]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_LISTED = 20
+FACT_FIELDS = ("status", "estimated_minutes", "assignee", "start_date", "due_date", "tags", "priority", "depends_on")
 
 # Control characters (C0, C1), line and paragraph separators, bidirectional controls, invisible
 # spaces and tags, lone surrogates. Joiners (200C, 200D) stay: scripts and emoji need them.

@@ -62,7 +62,7 @@ def test_a_deleted_task_says_how_to_restore_it(ctx: Context, web: ApplyResponse)
         tasks.get_task(ctx, "WEB-1")
     tasks.restore_task(ctx, "WEB-1")
 
-    assert refusal.value.details[0].hint == "restore_task WEB-1"
+    assert refusal.value.details[0].hint == "use restore_task WEB-1, or revert the patch set that deleted it"
     assert tasks.get_task(ctx, "WEB-2").title == "Auth"
 
 

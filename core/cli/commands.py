@@ -1,0 +1,262 @@
+"""The commands: each reads its arguments, calls one service, and shows the answer."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from core.cli.session import REFUSED, Session, answer, show, write
+
+if TYPE_CHECKING:
+    from schemas.changes import ApplyResponse, ValidationResponse
+    from schemas.patches import PatchSetListResponse
+    from schemas.planning import PlannerResponse
+    from schemas.projects import ProjectHierarchy
+    from schemas.tasks import TaskDetail
+
+app = typer.Typer(
+    help="Plan projects by reviewed patch sets: import a plan, look at the diff, apply it, revert it.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as one line of JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the effect and store nothing.")]
+Page = Annotated[int, typer.Option(min=1, help="Page of the list, 20 lines each.")]
+PatchSetId = Annotated[str, typer.Argument(metavar="PS_ID", help="Id of a stored patch set, ps_...")]
+ProjectKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project.")]
+ItemKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project or task.")]
+
+_PATCH_SET_ID = re.compile(r"ps_[0-9a-z]+")
+_TASK_KEY = re.compile(r"([A-Za-z][A-Za-z0-9]{1,9})-[0-9]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+# Proposing and applying
+
+
+@app.command("import")
+def import_plan(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Markdown plan, at most 1 MB; - reads standard input.")],
+    project: Annotated[str | None, typer.Option(metavar="KEY", help="Add to this project instead of creating one.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the new project, unless the plan has a title.")] = None,
+    sequential: Annotated[bool, typer.Option("--sequential", help="Numbered items wait for the one before them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Turn a written plan into a proposal. Nothing is applied."""
+
+    def work(session: Session) -> "PlannerResponse":
+        from core.cli.inputs import read_text
+        from schemas.planning import MAX_OUTLINE_BYTES, ImportRequest
+
+        text = read_text(file, MAX_OUTLINE_BYTES, "split the plan and import the parts with --project KEY")
+        request = ImportRequest(content=text, project=project, name=name, sequential=sequential)
+        from core.services.planning import import_outline
+
+        return session.call(import_outline, request)
+
+    from core.cli import views
+
+    show(answer(work, as_json=as_json, create=True), views.planned, as_json=as_json)
+
+
+@app.command()
+def apply(
+    what: Annotated[
+        str, typer.Argument(metavar="PS_ID|FILE", help="A proposal, a JSON file with a patch set, or - for standard input.")
+    ],
+    only: Annotated[str | None, typer.Option(metavar="0,2,5", help="Apply only these patches, numbered from 0.")] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Apply a proposal, or a patch set in a file: whole, or not at all."""
+
+    def work(session: Session) -> "ApplyResponse":
+        from core.cli.inputs import parse_indexes, read_patch_set
+        from core.services import patch_sets
+
+        indexes = parse_indexes(only)
+        if _PATCH_SET_ID.fullmatch(what):
+            return session.call(patch_sets.apply_proposal, what, only=indexes, dry_run=dry_run)
+        return session.call(patch_sets.apply_patch_set, read_patch_set(what), only=indexes, dry_run=dry_run)
+
+    from core.cli import views
+
+    show(answer(work, as_json=as_json), views.applied, as_json=as_json)
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON file with a patch set, or - for standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Say whether a patch set would be accepted now, and what it would do. Ends with 1 if not."""
+
+    def work(session: Session) -> "ValidationResponse":
+        from core.cli.inputs import read_patch_set
+        from core.services.patch_sets import validate_patch_set
+
+        return session.call(validate_patch_set, read_patch_set(file))
+
+    from core.cli import views
+
+    response = answer(work, as_json=as_json)
+    show(response, views.validated, as_json=as_json)
+    if not response.valid:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def reject(
+    patch_set_id: PatchSetId,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Close a proposal without applying it."""
+    from core.cli import views
+    from core.services.patch_sets import reject_patch_set
+
+    show(
+        answer(lambda session: session.call(reject_patch_set, patch_set_id, reason=reason), as_json=as_json),
+        views.rejected,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def revert(patch_set_id: PatchSetId, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Undo an applied patch set by applying its inverse."""
+    from core.cli import views
+    from core.services.patch_sets import revert_patch_set
+
+    show(
+        answer(lambda session: session.call(revert_patch_set, patch_set_id, dry_run=dry_run), as_json=as_json),
+        views.applied,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def diff(patch_set_id: PatchSetId, as_json: Json = False) -> None:
+    """Show a stored patch set: what it would change, or what it changed."""
+    from core.cli import views
+    from core.services.patch_sets import get_patch_set
+
+    show(answer(lambda session: session.call(get_patch_set, patch_set_id), as_json=as_json), views.stored, as_json=as_json)
+
+
+@app.command("patch-sets")
+def list_patch_sets(
+    project: Annotated[str | None, typer.Argument(metavar="[KEY]", help="Only those that touch this project.")] = None,
+    page: Page = 1,
+    as_json: Json = False,
+) -> None:
+    """List proposals and applied patch sets, newest first."""
+
+    def work(session: Session) -> "PatchSetListResponse":
+        from core.services import patch_sets
+        from schemas.patches import PatchSetQuery
+
+        return session.call(patch_sets.list_patch_sets, PatchSetQuery(project=project, page=page))
+
+    from core.cli import views
+
+    show(answer(work, as_json=as_json), views.patch_sets, as_json=as_json)
+
+
+@app.command()
+def history(key: ItemKey, page: Page = 1, as_json: Json = False) -> None:
+    """List the patch sets applied to a project, or to one task, newest first."""
+
+    def work(session: Session) -> "PatchSetListResponse":
+        from core.services.patch_sets import list_history
+        from schemas.patches import PatchSetQuery
+
+        task = _TASK_KEY.fullmatch(key)
+        query = PatchSetQuery(task=key if task else None, page=page)
+        return session.call(list_history, task[1] if task else key, query)
+
+    from core.cli import views
+
+    show(answer(work, as_json=as_json), views.patch_sets, as_json=as_json)
+
+
+# Reading
+
+
+@app.command("list")
+def list_projects(page: Page = 1, as_json: Json = False) -> None:
+    """List the projects, newest first."""
+    from core.cli import views
+    from core.services import projects
+    from schemas.projects import ProjectQuery
+
+    show(
+        answer(lambda session: session.call(projects.list_projects, ProjectQuery(page=page)), as_json=as_json),
+        views.projects,
+        as_json=as_json,
+    )
+
+
+@app.command("show")
+def show_item(key: ItemKey, as_json: Json = False) -> None:
+    """Show a project with its tree of tasks, or one task with its details."""
+
+    def work(session: Session) -> "ProjectHierarchy | TaskDetail":
+        from core.errors import NotFound
+        from core.services.projects import get_hierarchy
+        from core.services.tasks import get_task
+
+        if _TASK_KEY.fullmatch(key):
+            return session.call(get_task, key)
+        try:
+            return session.call(get_hierarchy, key)
+        except NotFound:
+            if _UUID.fullmatch(key):  # an id does not tell what it names
+                return session.call(get_task, key)
+            raise
+
+    from core.cli import views
+
+    show(answer(work, as_json=as_json), views.item, as_json=as_json)
+
+
+@app.command()
+def export(
+    key: ProjectKey,
+    format: Annotated[
+        Literal["md", "json", "csv"], typer.Option(help="md to read, json for everything, csv for spreadsheets.")
+    ] = "md",
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of standard output.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a whole project as Markdown, JSON or CSV."""
+
+    def work(session: Session) -> str:
+        from core.cli.inputs import write_text
+        from core.rendering import render_export
+        from core.services.projects import export_project
+        from schemas.export import ExportFormat
+
+        document = session.call(export_project, key)
+        text = document.model_dump_json() if as_json else render_export(document, ExportFormat(format))
+        if output is not None:
+            write_text(output, text)
+        return text
+
+    text = answer(work, as_json=as_json)
+    if output is None:
+        write(text)
+
+
+# The database
+
+
+@app.command()
+def migrate(as_json: Json = False) -> None:
+    """Create the database or bring it up to date (servers do this for SQLite by themselves)."""
+    answer(lambda session: session.migrate(), as_json=as_json)
+    write('{"up_to_date":true}' if as_json else "The database is up to date.")

@@ -1,0 +1,113 @@
+"""Input files of the command line: read whole, checked, and refused in one sentence with the way out."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.errors import ErrorCode, ErrorDetail
+
+if TYPE_CHECKING:
+    from schemas.patches import PatchSet
+
+MAX_PATCH_SET_BYTES = 16 * 1024 * 1024
+STDIN = "-"
+
+
+class BadInput(Exception):
+    """An input file, an option or a setting cannot be used; ends with exit code 2."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.detail = ErrorDetail(code=code, message=message)
+
+
+def read_text(name: str, limit_bytes: int, way_out: str) -> str:
+    """Return the UTF-8 text of a file, or of standard input for `-`.
+
+    Raises:
+        BadInput: missing, unreadable, empty, binary, or larger than `limit_bytes`; `way_out` says what to do then.
+    """
+    content = _read_bytes(name, limit_bytes)
+    shown = _shown(name)
+    if len(content) > limit_bytes:
+        raise BadInput(ErrorCode.BODY_TOO_LARGE, f"{shown} is larger than {limit_bytes:,} bytes; {way_out}")
+    if b"\0" in content:
+        raise BadInput(ErrorCode.VALIDATION_ERROR, f"{shown} is a binary file; give a text file encoded as UTF-8")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"{shown} is not UTF-8 text (line {line}); save it as UTF-8 and try again"
+        raise BadInput(ErrorCode.VALIDATION_ERROR, message) from None
+    if not text.strip():
+        raise BadInput(ErrorCode.VALIDATION_ERROR, f"{shown} is empty; write at least one line")
+    return text
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == STDIN else name
+
+
+def _read_bytes(name: str, limit_bytes: int) -> bytes:
+    if name == STDIN:
+        return sys.stdin.buffer.read(limit_bytes + 1)
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(limit_bytes + 1)
+    except FileNotFoundError:
+        raise BadInput(
+            ErrorCode.NOT_FOUND, f"there is no file {name}; check the path, or give - to read standard input"
+        ) from None
+    except IsADirectoryError:
+        raise BadInput(ErrorCode.VALIDATION_ERROR, f"{name} is a folder; name a file in it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable path"
+        raise BadInput(ErrorCode.VALIDATION_ERROR, f"{name} cannot be read: {reason}") from None
+
+
+def read_patch_set(name: str) -> "PatchSet":
+    """Return the patch set in a JSON file; each patch in it is checked later, with all others.
+
+    Raises:
+        BadInput: the file cannot be read or is not JSON.
+        pydantic.ValidationError: the JSON is not a patch set.
+    """
+    from schemas.patches import PatchSet
+
+    text = read_text(name, MAX_PATCH_SET_BYTES, "split it into several patch sets")
+    try:
+        value: Any = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        message = f"{_shown(name)} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise BadInput(ErrorCode.MALFORMED_BODY, message) from None
+    except (ValueError, RecursionError):
+        raise BadInput(ErrorCode.MALFORMED_BODY, f"{_shown(name)} is not JSON: NaN, a huge number or too deep nesting") from None
+    return PatchSet.model_validate(value)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to a file, line ends as they are.
+
+    Raises:
+        BadInput: the file cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise BadInput(ErrorCode.VALIDATION_ERROR, f"{path} cannot be written: {error.strerror}") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def parse_indexes(text: str | None) -> list[int] | None:
+    """Return the whole numbers of a comma list such as `0,2,5`."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        message = f"--only takes the numbers of patches, from 0, separated by commas, such as 0,2,5; not {text!r}"
+        raise BadInput(ErrorCode.VALIDATION_ERROR, message)
+    return [int(part) for part in parts]
