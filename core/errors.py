@@ -4,9 +4,14 @@ The docstring of a class is the message a person reads: what happened, and what 
 `core` knows no status numbers.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 
+from pydantic import JsonValue
+
 from schemas.errors import RETRYABLE, Conflict, ErrorCode, ErrorDetail, Issue
+
+MAX_SHOWN = 80
 
 
 class DomainError(Exception):
@@ -80,14 +85,24 @@ class ConcurrentUpdate(DomainError):
 
 def conflict_issue(conflict: Conflict) -> Issue:
     """Return the issue that shows a conflict among other details."""
+    if conflict.field == "deleted":
+        message = f"{conflict.key} has been {'deleted' if conflict.current else 'created or restored'} since"
+    else:
+        message = f"{conflict.key} {conflict.field} is now {_shown(conflict.current)}, not {_shown(conflict.base)}"
     return Issue(
         path=conflict.path,
         code=ErrorCode.CONCURRENT_UPDATE,
-        message=f"{conflict.key} {conflict.field} is now {conflict.current!r}, not {conflict.base!r}",
+        message=message,
         hint="read the item again, then propose with its current revision as base",
         patch_index=conflict.patch_index,
         conflict=conflict,
     )
+
+
+def _shown(value: JsonValue) -> str:
+    """Return a value as JSON, cut so that a long text stays one line; the whole of it is in the conflict."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 class InvalidPatch(DomainError):

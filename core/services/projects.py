@@ -124,7 +124,8 @@ def live_project(tx: Transaction, name: str) -> Project:
         raise unknown_project(tx, name)
     if project.deleted_at is not None:
         raise DeletedResource(
-            f"{project.key} was deleted at {project.deleted_at:%Y-%m-%dT%H:%M:%SZ}", hint=f"restore_project {project.key}"
+            f"{project.key} was deleted at {project.deleted_at:%Y-%m-%dT%H:%M:%SZ}",
+            hint=f"use restore_project {project.key}, or revert the patch set that deleted it",
         )
     return project
 

@@ -274,7 +274,10 @@ def _relink(ctx: Context, tx: Transaction, task: str, wanted: list[str]) -> list
 def _live(ctx: Context, tx: Transaction, name: str) -> Task:
     task = _get(ctx, tx, name)
     if task.deleted_at is not None:
-        raise DeletedResource(f"{task.key} was deleted at {task.deleted_at:%Y-%m-%dT%H:%M:%SZ}", hint=f"restore_task {task.key}")
+        raise DeletedResource(
+            f"{task.key} was deleted at {task.deleted_at:%Y-%m-%dT%H:%M:%SZ}",
+            hint=f"use restore_task {task.key}, or revert the patch set that deleted it",
+        )
     return task
 
 
