@@ -49,12 +49,12 @@ clean: ## remove the environment and every cache (no data)
 # Stamps: an install is repeated only when its lock or pyproject.toml is newer. --no-deps keeps the
 # second step from resolving anything that the lock did not name.
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -qq --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -qq --require-hashes -r requirements-dev.lock
 	@touch $@
 
 $(BIN)/python:

@@ -5,10 +5,13 @@ door. Nothing the caller sent is repeated, except the names of fields in the pat
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from schemas.errors import ErrorCode, Issue
-from schemas.patches import OPS
+from schemas.patches import OPS, Patch
 from schemas.primitives import PROJECT_KEY, REF
 
 MAX_NAME_IN_PATH = 100
@@ -101,6 +104,24 @@ _WORDS: dict[str, Words | Callable[[Limits], Words]] = {
     "recursion_loop": ("is nested too deeply", None),
     "json_invalid": ("is not valid JSON", None),
 }
+
+
+@cache
+def _patch_reader() -> TypeAdapter[Patch]:
+    return TypeAdapter(Patch)  # on first use: building it takes longer than a cold start can spare
+
+
+def read_patch(item: Any, index: int) -> Patch | list[Issue]:
+    """Return the patch that `item`, at `index` of its set, spells; or everything that is wrong with its form."""
+    try:
+        return _patch_reader().validate_python(item)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    for violation in found:
+        if violation["loc"] and violation["loc"][0] in OPS:  # pydantic names the union's branch first
+            violation["loc"] = violation["loc"][1:]
+    issues = issues_of(found, prefix=f"/patches/{index}")
+    return [issue.model_copy(update={"patch_index": index}) for issue in issues]
 
 
 def issues_of(errors: Sequence[Mapping[str, Any]], *, prefix: str = "") -> list[Issue]:

@@ -4,13 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from schemas.errors import ErrorCode, Issue
-from schemas.patches import OPS, CreateProject, CreateTask, Patch
-from schemas.violations import issues_of
-
-PATCH: TypeAdapter[Patch] = TypeAdapter(Patch)
+from schemas.patches import CreateProject, CreateTask, Patch
+from schemas.violations import read_patch
 
 
 @dataclass(slots=True)
@@ -47,10 +43,9 @@ def parse_patches(raw: Sequence[Any]) -> ParsedPatches:
     parsed = ParsedPatches()
     for index, item in enumerate(raw):
         _declare(parsed, index, item)
-        try:
-            patch = PATCH.validate_python(item)
-        except ValidationError as error:
-            parsed.issues += _form_issues(error, index)
+        patch = read_patch(item, index)
+        if isinstance(patch, list):
+            parsed.issues += patch
             continue
         if isinstance(patch, CreateTask | CreateProject) and patch.ref and parsed.refs[patch.ref] != index:
             message = f"{patch.ref} is already created by patch {parsed.refs[patch.ref]}"
@@ -73,12 +68,3 @@ def _declare(parsed: ParsedPatches, index: int, item: Any) -> None:
         ref = item.get("ref")
         if isinstance(ref, str):
             parsed.refs.setdefault(ref, index)
-
-
-def _form_issues(error: ValidationError, index: int) -> list[Issue]:
-    found = error.errors(include_url=False, include_input=False)
-    for item in found:
-        if item["loc"] and item["loc"][0] in OPS:  # pydantic names the union's branch first
-            item["loc"] = item["loc"][1:]
-    issues = issues_of(found, prefix=f"/patches/{index}")
-    return [issue.model_copy(update={"patch_index": index}) for issue in issues]

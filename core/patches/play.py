@@ -135,7 +135,7 @@ def create_task(state: WorkingState, index: int, patch: CreateTask) -> None:
     if target is None:
         return
     project, parent, anchor = target
-    project = state.own_project(project.id, index)
+    project = state.own_project_quietly(project.id)  # it only gives a number away
     task = TaskRecord(
         id=state.ids.new_id(),
         key=f"{project.key}-{project.next_number}",

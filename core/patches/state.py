@@ -79,7 +79,7 @@ class WorkingState:
         if causes is None:
             self.project_causes[project_id] = [index]
             self.projects[project_id] = copy(self.projects[project_id])
-        elif causes[-1] != index:
+        elif not causes or causes[-1] != index:
             causes.append(index)
         return self.projects[project_id]
 

@@ -4,6 +4,7 @@ SQLAlchemy begins SQLite's transactions, not the driver, which makes reads consi
 lock at once (`BEGIN IMMEDIATE`). Lock waits are short; the executor queues a call again.
 """
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from core.errors import DatabaseError
 from core.settings import Settings
 
 BUSY_TIMEOUT_MS = 50
+# The cache (in KiB) holds the pages that a set of 10,000 patches touches; SQLite takes it as it needs it.
+_PRAGMAS = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-32000")
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -57,11 +60,17 @@ def _sqlite_engine(url: URL, settings: Settings) -> Engine:
     sqlite_path(url)
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
-    def connected(driver: Any, _record: object) -> None:
+    def connected(driver: sqlite3.Connection, _record: object) -> None:
+        try:
+            configure(driver)
+        except sqlite3.Error:
+            driver.close()
+            raise
+
+    def configure(driver: sqlite3.Connection) -> None:
         driver.isolation_level = None
         driver.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
-        pragmas = ("journal_mode=WAL", f"synchronous={settings.sqlite_synchronous}", "foreign_keys=ON", "temp_store=MEMORY")
-        for pragma in pragmas:
+        for pragma in ("journal_mode=WAL", f"synchronous={settings.sqlite_synchronous}", *_PRAGMAS):
             driver.execute(f"PRAGMA {pragma}")
 
     event.listen(engine, "connect", connected)

@@ -43,9 +43,16 @@ def due_last(table: FromClause) -> tuple[ColumnElement[Any], ColumnElement[Any]]
     return undated, func.coalesce(table.c.due_date, literal(_NO_DAY, Date()), type_=Date())
 
 
-def contains_text(columns: Sequence[ColumnElement[str]], text: str) -> ColumnElement[bool]:
+def contains_text(columns: Sequence[ColumnElement[str]], text: str, dialect: str) -> ColumnElement[bool]:
     """`text` occurs literally in one of the columns, whatever the case."""
+    if dialect == "sqlite" and text.isascii():  # its LIKE ignores the case of ASCII by itself, and fast
+        return or_(*(column.contains(text, autoescape=True) for column in columns))
     return or_(*(column.icontains(text, autoescape=True) for column in columns))
+
+
+def is_live(table: FromClause, live: bool) -> ColumnElement[bool]:
+    """Deleted rows are found by their deletion: the trash is small, and has an index of its own."""
+    return table.c.deleted_at.is_(None) if live else and_(table.c.deleted_at.is_not(None), table.c.deletion_id.is_not(None))
 
 
 def is_open(table: FromClause) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, literal_column, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, bindparam, delete, insert, literal_column, select, union
 from sqlalchemy.dialects import postgresql
 
 from core.storage.interface import PatchSetRecord
@@ -11,6 +11,7 @@ from core.storage.sql.names import PROJECTS_BY_ID, PROJECTS_BY_KEY, Naming
 from core.storage.sql.paging import Sorting, list_page
 from core.storage.sql.session import WORKSPACE, Codec, Row, Statement, dump_json
 from core.storage.sql.tables import comments, patch_set_changes, patch_set_projects, patch_sets
+from core.storage.sql.types import among
 from schemas.changes import Action, Change, EntityKind, RefTarget, Totals
 from schemas.errors import Issue
 from schemas.patches import PatchSetListResponse, PatchSetQuery, PatchSetSummary, ProposalState
@@ -46,7 +47,7 @@ CHANGES = Statement(
     .order_by(_H.ordinal)
     .limit(bindparam("limit"))
 )
-_SUMMARY = [
+_SUMMARY = (
     _S.id,
     _S.summary,
     _S.state,
@@ -60,7 +61,8 @@ _SUMMARY = [
     _S.seq,
     _S.reverts,
     _S.revisions,
-]
+)
+SUMMARIES = Statement(select(*_SUMMARY).where(_S.workspace_id == WORKSPACE, among(_S.id, "ids")))
 
 
 class History(Naming):
@@ -74,12 +76,8 @@ class History(Naming):
         """Insert a proposal, or replace the stored one of the same id (state, reason, closing)."""
         self.put_patch_set(record)
         by_key = {row[1]: row[0] for row in self.named_rows(record.base_revisions, PROJECTS_BY_ID, PROJECTS_BY_KEY)}
-        touched = [
-            (self.workspace, record.id, by_key[key], revision, None)
-            for key, revision in record.base_revisions.items()
-            if key in by_key
-        ]
-        self.execute_many(INSERT_TOUCHED, touched)
+        touched = [(by_key[key], revision) for key, revision in record.base_revisions.items() if key in by_key]
+        self.execute_many(INSERT_TOUCHED, touched, lambda item: (self.workspace, record.id, *item, None))
 
     def put_patch_set(self, record: PatchSetRecord) -> None:
         """Insert or replace the row of a patch set that is not applied yet; which projects it touches is written next."""
@@ -96,8 +94,9 @@ class History(Naming):
         """Newest first: by seq where applied sets are asked for, else by creation."""
         applied_only = query.state == [ProposalState.APPLIED]
         sorting = Sorting((_S.seq, _S.id) if applied_only else (_S.created_at, _S.id), descending=True)
-        page = list_page(self, query, _SUMMARY, patch_sets, self._filters(query), sorting)
-        return PatchSetListResponse.model_construct(patch_sets=[_summary(row) for row in page.rows], **page.place)
+        page = list_page(self, query, patch_sets, self._filters(query), sorting)
+        found = [_summary(row, self.codec) for row in self.rows_in_order(SUMMARIES, page.ids)]
+        return PatchSetListResponse.model_construct(patch_sets=found, **page.place)
 
     def _filters(self, query: PatchSetQuery) -> list[ColumnElement[bool]]:
         filters = [_S.workspace_id == WORKSPACE]
@@ -114,14 +113,12 @@ class History(Naming):
         return filters
 
 
-def _touching_task(task_id: str) -> Any:
+def _touching_task(task_id: str) -> CompoundSelect[str]:
     about = select(comments.c.id).where(comments.c.workspace_id == WORKSPACE, comments.c.task_id == task_id)
-    return select(_H.patch_set_id).where(
-        _H.workspace_id == WORKSPACE,
-        or_(
-            and_(_H.kind == EntityKind.TASK.value, _H.entity_id == task_id),
-            and_(_H.kind == EntityKind.COMMENT.value, _H.entity_id.in_(about)),
-        ),
+    changes = select(_H.patch_set_id).where(_H.workspace_id == WORKSPACE)
+    return union(
+        changes.where(_H.kind == EntityKind.TASK.value, _H.entity_id == task_id),
+        changes.where(_H.kind == EntityKind.COMMENT.value, _H.entity_id.in_(about)),
     )
 
 
@@ -199,7 +196,19 @@ def _change(row: Row, codec: Codec) -> Change:
     )
 
 
-def _summary(row: Row) -> PatchSetSummary:
-    values = dict(zip((column.name for column in _SUMMARY), row, strict=False))
-    values["state"] = ProposalState(values["state"])
-    return PatchSetSummary.model_construct(**values)
+def _summary(row: Row, codec: Codec) -> PatchSetSummary:
+    return PatchSetSummary.model_construct(
+        id=row[0],
+        summary=row[1],
+        state=ProposalState(row[2]),
+        engine=row[3],
+        author=row[4],
+        created_at=codec.load_instant(row[5]),
+        closed_at=None if row[6] is None else codec.load_instant(row[6]),
+        closed_by=row[7],
+        patch_count=row[8],
+        changes_total=row[9],
+        seq=row[10],
+        reverts=codec.load_json(row[11]),
+        revisions=codec.load_json(row[12]),
+    )

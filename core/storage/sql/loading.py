@@ -243,12 +243,16 @@ class _SnapshotLoader:
         return [(record.position, record.id) for record in self._add_tasks(rows)]
 
     def _load_last_positions(self) -> None:
-        for parent_id, last in self.session.rows_among(LAST_BELOW_TASKS, self._task_ids(self.needs.append_to_tasks)):
+        snapshot = self.snapshot
+        moving = [snapshot.tasks[task_id] for task_id in self._task_ids(self.needs.append_beside)]
+        parents = {*self._task_ids(self.needs.append_to_tasks), *(task.parent_id for task in moving if task.parent_id)}
+        projects = {*self._project_ids(self.needs.append_to_projects), *(task.project_id for task in moving)}
+        for parent_id, last in self.session.rows_among(LAST_BELOW_TASKS, list(parents)):
             if last is not None:
-                self.snapshot.last_position[self.snapshot.tasks[parent_id].project_id, parent_id] = last
-        for project_id, last in self.session.rows_among(LAST_IN_PROJECTS, self._project_ids(self.needs.append_to_projects)):
+                snapshot.last_position[snapshot.tasks[parent_id].project_id, parent_id] = last
+        for project_id, last in self.session.rows_among(LAST_IN_PROJECTS, list(projects)):
             if last is not None:
-                self.snapshot.last_position[project_id, None] = last
+                snapshot.last_position[project_id, None] = last
 
     def _load_taken_keys(self) -> None:
         for base in self.needs.key_bases:

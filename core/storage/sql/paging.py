@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import ColumnElement, Date, FromClause, Integer, func, literal, select, tuple_
 
 from core.errors import InvalidCursor
-from core.storage.sql.session import Row, Session
+from core.storage.sql.session import Session
 from core.storage.sql.types import Instant
 from schemas.paging import PageRequest
 
@@ -30,33 +30,30 @@ class Sorting:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of one page, and what the answer says about it (the fields of `schemas.paging.Paging`)."""
+    """Ids of one page in order, and what the answer says about it (the fields of `schemas.paging.Paging`)."""
 
-    rows: list[Row]
+    ids: list[str]
     place: dict[str, Any]
 
 
 def list_page(
-    session: Session,
-    request: PageRequest,
-    columns: Sequence[ColumnElement[Any]],
-    source: FromClause,
-    filters: Sequence[ColumnElement[bool]],
-    sorting: Sorting,
+    session: Session, request: PageRequest, source: FromClause, filters: Sequence[ColumnElement[bool]], sorting: Sorting
 ) -> Page:
-    """Return one page of `source`, and the total that the filters let pass."""
+    """Return one page of `source`, and the total that the filters let pass.
+
+    Only sort keys are read and sorted here; the caller fetches the few rows it shows.
+    """
     if request.page is not None and request.cursor is not None:
         raise InvalidCursor("Give a page or a cursor, not both.")
-    workspace = {"workspace": session.workspace}
-    total = session.connection.execute(select(func.count()).select_from(source).where(*filters), workspace).scalar_one()
-    statement = select(*columns, *sorting.by).select_from(source).where(*filters)
-    statement = statement.order_by(*(key.desc() if sorting.descending else key.asc() for key in sorting.by))
     digest = _digest(session.workspace, request)
+    statement = select(*sorting.by).select_from(source).where(*filters)
+    statement = statement.order_by(*(key.desc() if sorting.descending else key.asc() for key in sorting.by))
     if request.cursor is not None:
         statement = statement.where(_beyond(sorting, _parse_cursor(request.cursor, digest, sorting)))
     else:
         statement = statement.offset(((request.page or 1) - 1) * request.per_page)
-    found = [tuple(row) for row in session.connection.execute(statement.limit(request.per_page + 1), workspace)]
+    total = session.query(select(func.count()).select_from(source).where(*filters))[0][0]
+    found = session.query(statement.limit(request.per_page + 1)) if total else []
     rows, more = found[: request.per_page], len(found) > request.per_page
     place = {
         "total": total,
@@ -64,9 +61,9 @@ def list_page(
         "per_page": request.per_page,
         "has_next": more,
         "has_prev": request.cursor is not None or (request.page or 1) > 1,
-        "next_cursor": _render_cursor(digest, rows[-1][-len(sorting.by) :]) if more else None,
+        "next_cursor": render_cursor([digest, *rows[-1]]) if more else None,
     }
-    return Page(rows, place)
+    return Page([row[-1] for row in rows], place)
 
 
 def _beyond(sorting: Sorting, values: list[Any]) -> ColumnElement[bool]:
@@ -79,10 +76,6 @@ def _digest(workspace: str, request: PageRequest) -> str:
     asked = request.model_dump(mode="json", exclude={"page", "per_page", "cursor"})
     content = orjson.dumps([workspace, type(request).__name__, asked], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(content, digest_size=9).hexdigest()
-
-
-def _render_cursor(digest: str, values: Sequence[Any]) -> str:
-    return render_cursor([digest, *values])
 
 
 def render_cursor(content: list[Any]) -> str:

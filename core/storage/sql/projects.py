@@ -2,11 +2,11 @@
 
 from sqlalchemy import ColumnElement
 
-from core.storage.sql.filters import PROJECT_TEXT, contains_text, has_tag, sorting_of
+from core.storage.sql.filters import PROJECT_TEXT, contains_text, has_tag, is_live, sorting_of
 from core.storage.sql.names import PROJECTS_BY_ID, PROJECTS_BY_KEY, Naming
 from core.storage.sql.paging import list_page
-from core.storage.sql.rows import PROJECT_COLUMNS, project_model, project_record
-from core.storage.sql.session import CONVERTED, WORKSPACE
+from core.storage.sql.rows import project_model, project_record
+from core.storage.sql.session import WORKSPACE
 from core.storage.sql.tables import projects
 from schemas.projects import Project, ProjectListResponse, ProjectQuery
 
@@ -23,19 +23,18 @@ class ProjectReads(Naming):
         return None
 
     def list_projects(self, query: ProjectQuery) -> ProjectListResponse:
-        sorting = sorting_of(projects, query.sort)
-        page = list_page(self, query, PROJECT_COLUMNS, projects, self._project_filters(query), sorting)
-        found = [project_model(project_record(row, CONVERTED)) for row in page.rows]
+        page = list_page(self, query, projects, self._project_filters(query), sorting_of(projects, query.sort))
+        found = [project_model(project_record(row, self.codec)) for row in self.rows_in_order(PROJECTS_BY_ID, page.ids)]
         return ProjectListResponse.model_construct(projects=found, **page.place)
 
     def _project_filters(self, query: ProjectQuery) -> list[ColumnElement[bool]]:
-        filters = [_P.workspace_id == WORKSPACE, _P.deleted_at.is_not(None) if query.deleted else _P.deleted_at.is_(None)]
+        filters = [_P.workspace_id == WORKSPACE, is_live(projects, not query.deleted)]
         if query.status:
             filters.append(_P.status.in_([status.value for status in query.status]))
         if query.priority:
             filters.append(_P.priority.in_([priority.value for priority in query.priority]))
         if query.tag is not None:
-            filters.append(has_tag(projects, query.tag, self.connection.dialect.name))
+            filters.append(has_tag(projects, query.tag, self.codec.dialect.name))
         if query.query:
-            filters.append(contains_text(PROJECT_TEXT, query.query))
+            filters.append(contains_text(PROJECT_TEXT, query.query, self.codec.dialect.name))
         return filters

@@ -5,6 +5,7 @@ changed since the plan was made is compared in the statement itself; a differenc
 `SerialisationFailure`, and the whole transaction runs again.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from core.storage.sql.history import INSERT_TOUCHED, History
 from core.storage.sql.rows import comment_row, project_row, task_row
 from core.storage.sql.session import WORKSPACE, Row, Statement
 from core.storage.sql.tables import comments, dependencies, patch_set_changes, patch_sets, projects, tasks
+from schemas.changes import Change
 from schemas.patches import ProposalState
 
 _FIXED = frozenset({"workspace_id", "id", "key", "number", "project_id", "created_by", "created_at"})
@@ -104,40 +106,44 @@ class Saving(History):
         return replace(applied, seq=seq)
 
     def _save_projects(self, effects: Effects) -> None:
-        self.execute_many(INSERT_PROJECTS, [self._project_row(record) for record in effects.new_projects])
-        rows = []
-        for record in effects.changed_projects:
-            before, _ = effects.revisions.get(record.id, (record.revision, record.revision))
-            rows.append((*self._picked(self._project_row(record), _PROJECT_PLACES), self.workspace, record.id, before))
-        if self.execute_many(UPDATE_PROJECTS, rows) != len(rows):
+        workspace, codec, revisions = self.workspace, self.codec, effects.revisions
+
+        def changed_row(record: ProjectRecord) -> Row:
+            values = project_row(workspace, record, codec)
+            before, _ = revisions.get(record.id, (record.revision, record.revision))
+            return (*(values[place] for place in _PROJECT_PLACES), workspace, record.id, before)
+
+        self.execute_many(INSERT_PROJECTS, effects.new_projects, lambda record: project_row(workspace, record, codec))
+        if self.execute_many(UPDATE_PROJECTS, effects.changed_projects, changed_row) != len(effects.changed_projects):
             raise SerialisationFailure
 
     def _save_tasks(self, effects: Effects) -> None:
         workspace, codec = self.workspace, self.codec
-        self.execute_many(INSERT_TASKS, [task_row(workspace, record, codec) for record in effects.new_tasks])
-        changed = [
-            (*self._picked(self._task_row(record), _TASK_PLACES), workspace, record.id) for record in effects.changed_tasks
-        ]
-        self.execute_many(UPDATE_TASKS, changed)
-        recounted = [
-            (task.position, task.depth, task.subtask_count, task.leaf_count, task.leaf_completed, workspace, task.id)
-            for task in effects.recounted_tasks
-        ]
-        self.execute_many(RECOUNT_TASKS, recounted)
-        self.execute_many(DELETE_EDGES, [(workspace, *edge) for edge in effects.removed_edges])
-        self.execute_many(INSERT_EDGES, [(workspace, *edge) for edge in effects.new_edges])
-        self.execute_many(INSERT_COMMENTS, [comment_row(workspace, comment, codec) for comment in effects.new_comments])
+
+        def changed_row(record: TaskRecord) -> Row:
+            values = task_row(workspace, record, codec)
+            return (*(values[place] for place in _TASK_PLACES), workspace, record.id)
+
+        def recounted_row(task: TaskRecord) -> Row:
+            return (task.position, task.depth, task.subtask_count, task.leaf_count, task.leaf_completed, workspace, task.id)
+
+        self.execute_many(INSERT_TASKS, effects.new_tasks, lambda record: task_row(workspace, record, codec))
+        self.execute_many(UPDATE_TASKS, effects.changed_tasks, changed_row)
+        self.execute_many(RECOUNT_TASKS, effects.recounted_tasks, recounted_row)
+        self.execute_many(DELETE_EDGES, effects.removed_edges, lambda edge: (workspace, *edge))
+        self.execute_many(INSERT_EDGES, effects.new_edges, lambda edge: (workspace, *edge))
+        self.execute_many(INSERT_COMMENTS, effects.new_comments, lambda comment: comment_row(workspace, comment, codec))
 
     def _save_history(self, patch_set_id: str, plan: Plan) -> None:
-        workspace, revisions = self.workspace, plan.effects.revisions
-        touched = [(workspace, patch_set_id, project_id, *span) for project_id, span in revisions.items()]
-        self.execute_many(INSERT_TOUCHED, touched)
-        dumps = orjson.dumps
-        changes = [
-            (
+        workspace, revisions, dumps = self.workspace, plan.effects.revisions, orjson.dumps
+        ordinals = itertools.count()
+
+        def change_row(item: tuple[Change, str]) -> Row:
+            change, project_id = item
+            return (
                 workspace,
                 patch_set_id,
-                ordinal,
+                next(ordinals),
                 project_id,
                 change.kind.value,
                 change.id,
@@ -149,16 +155,6 @@ class Saving(History):
                 dumps(change.patch_indexes).decode(),
                 change.cascaded,
             )
-            for ordinal, (change, project_id) in enumerate(zip(plan.changes, plan.change_projects, strict=True))
-        ]
-        self.execute_many(INSERT_CHANGES, changes)
 
-    def _project_row(self, record: ProjectRecord) -> Row:
-        return project_row(self.workspace, record, self.codec)
-
-    def _task_row(self, record: TaskRecord) -> Row:
-        return task_row(self.workspace, record, self.codec)
-
-    @staticmethod
-    def _picked(row: Row, places: list[int]) -> list[Any]:
-        return [row[place] for place in places]
+        self.execute_many(INSERT_TOUCHED, revisions.items(), lambda item: (workspace, patch_set_id, item[0], *item[1]))
+        self.execute_many(INSERT_CHANGES, list(zip(plan.changes, plan.change_projects, strict=True)), change_row)

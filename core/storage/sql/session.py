@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import BindParameter, Connection, Dialect, Executable, bindparam
+from sqlalchemy import BindParameter, Connection, Dialect, Executable, Select, bindparam
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -22,6 +22,7 @@ from core.storage.sql.types import encode_instant
 
 CHUNK = 1_000
 Row = tuple[Any, ...]
+X = TypeVar("X")
 
 
 def _same(value: Any) -> Any:
@@ -64,8 +65,6 @@ POSTGRESQL = Codec(
     load_day=_same,
     load_json=_same,
 )
-# For rows that SQLAlchemy has fetched, which are converted already.
-CONVERTED = POSTGRESQL
 
 
 class Statement:
@@ -113,6 +112,15 @@ class Session:
         for chunk in chunks(ids, CHUNK):
             yield from self.rows(statement, ids=self.codec.dump_ids(chunk), **parameters)
 
+    def rows_in_order(self, statement: Statement, ids: Sequence[str]) -> list[Row]:
+        """Run a query whose first column is the id, and return its rows in the order of `ids`."""
+        found = {row[0]: row for row in self.rows_among(statement, ids)}
+        return [found[item] for item in ids]
+
+    def query(self, statement: Select[Any]) -> list[Row]:
+        """Run a query that is built for one request, with SQLAlchemy's own conversions."""
+        return [tuple(row) for row in self.connection.execute(statement, {"workspace": self.workspace})]
+
     def execute(self, statement: Statement, **parameters: Any) -> int:
         """Run a write; return how many rows it touched."""
         touched: int = self._run(statement, parameters).rowcount
@@ -124,14 +132,14 @@ class Session:
         values["workspace"] = self.workspace
         return self._driver.execute(sql, [values[name] for name in names])
 
-    def execute_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> int:
-        """Run a write once per row of positional values; return how many rows were touched."""
-        if not rows:
+    def execute_many(self, statement: Statement, items: Collection[X], row: Callable[[X], Sequence[Any]]) -> int:
+        """Run a write once per item, with the positional values of `row(item)`; return how many rows were touched."""
+        if not items:
             return 0
         sql, _, _ = statement.compiled(self.codec.dialect)
         cursor = self._driver.cursor()
         try:
-            cursor.executemany(sql, rows)
+            cursor.executemany(sql, map(row, items))  # made as they are written: thousands of rows never exist at once
             touched: int = cursor.rowcount
             return touched
         finally:

@@ -133,8 +133,9 @@ _T = tasks.c
 # The children of one place, in order: two halves of one idea, each small.
 _index("ix_tasks_children", _T.workspace_id, _T.parent_id, _T.position, _T.id, where=_T.parent_id.is_not(None))
 _index("ix_tasks_top_level", _T.workspace_id, _T.project_id, _T.position, _T.id, where=_T.parent_id.is_(None))
-_index("ix_tasks_project_newest", _T.workspace_id, _T.project_id, _T.created_at, _T.id)
-_index("ix_tasks_newest", _T.workspace_id, _T.created_at, _T.id)
+# Live rows are counted from these two without being read.
+_index("ix_tasks_project_newest", _T.workspace_id, _T.project_id, _T.deleted_at, _T.created_at, _T.id)
+_index("ix_tasks_newest", _T.workspace_id, _T.created_at, _T.id, where=_T.deleted_at.is_(None))
 _index("ix_tasks_recent", _T.workspace_id, _T.updated_at, _T.id)
 _index("ix_tasks_status", _T.workspace_id, _T.status, _T.project_id)
 _index("ix_tasks_priority", _T.workspace_id, _T.priority, _T.project_id)
@@ -226,6 +227,7 @@ _index(
     patch_set_projects.c.workspace_id,
     patch_set_projects.c.project_id,
     patch_set_projects.c.revision_after,
+    patch_set_projects.c.patch_set_id,
 )
 
 patch_set_changes = Table(

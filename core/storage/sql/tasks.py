@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, not_, or_, select
 
-from core.storage.sql.filters import TASK_TEXT, by_priority, contains_text, due_last, has_tag, is_open, sorting_of
+from core.storage.sql.filters import TASK_TEXT, by_priority, contains_text, due_last, has_tag, is_live, is_open, sorting_of
 from core.storage.sql.names import TASKS_BY_ID, TASKS_BY_KEY
 from core.storage.sql.outline import Outline
 from core.storage.sql.paging import list_page
-from core.storage.sql.rows import COMMENT_COLUMNS, TASK_COLUMNS, comment_model, task_record
-from core.storage.sql.session import CONVERTED, WORKSPACE, Statement
+from core.storage.sql.rows import COMMENT_COLUMNS, comment_model, task_record
+from core.storage.sql.session import WORKSPACE, Statement
 from core.storage.sql.tables import comments, dependencies, tasks
 from schemas.primitives import TaskStatus
 from schemas.tasks import Comment, CommentListResponse, Task, TaskListResponse, TaskQuery, TaskSort
@@ -47,15 +47,14 @@ class TaskReads(Outline):
         """Return one page; an unknown project or parent is NotFound."""
         placed = query.root or query.parent is not None
         sort = query.sort or (TaskSort.POSITION if placed else TaskSort.NEWEST)
-        page = list_page(self, query, TASK_COLUMNS, tasks, self._task_filters(query, today), sorting_of(tasks, sort))
-        found = [task_record(row, CONVERTED) for row in page.rows]
-        return TaskListResponse.model_construct(tasks=self.show_tasks(found, today), **page.place)
+        page = list_page(self, query, tasks, self._task_filters(query, today), sorting_of(tasks, sort))
+        return TaskListResponse.model_construct(tasks=self._show_by_id(page.ids, today), **page.place)
 
     def claim_candidates(self, project_id: str | None, *, now: datetime, today: date, limit: int = 50) -> list[Task]:
         """Return ready leaves and in_progress leaves whose lease has ended: by priority, due date, position."""
         lapsed = and_(_T.status == TaskStatus.IN_PROGRESS.value, _T.claim_expires_at < now)
         free = and_(_T.status == TaskStatus.TODO.value, _T.id.not_in(_waiting(project_id)))
-        statement = select(*TASK_COLUMNS).where(
+        statement = select(_T.id).where(
             _T.workspace_id == WORKSPACE,
             _T.status.in_([TaskStatus.TODO.value, TaskStatus.IN_PROGRESS.value]),
             _T.deleted_at.is_(None),
@@ -65,8 +64,11 @@ class TaskReads(Outline):
         if project_id is not None:
             statement = statement.where(_T.project_id == project_id)
         statement = statement.order_by(by_priority(tasks), *due_last(tasks), _T.position, _T.id).limit(limit)
-        rows = self.connection.execute(statement, {"workspace": self.workspace})
-        return self.show_tasks([task_record(tuple(row), CONVERTED) for row in rows], today)
+        return self._show_by_id([task_id for (task_id,) in self.query(statement)], today)
+
+    def _show_by_id(self, ids: list[str], today: date) -> list[Task]:
+        rows = self.rows_in_order(TASKS_BY_ID, ids)
+        return self.show_tasks([task_record(row, self.codec) for row in rows], today)
 
     def list_comments(self, task_id: str, *, page: int = 1, per_page: int = 50) -> CommentListResponse:
         """Newest page first; each page oldest first."""
@@ -87,7 +89,7 @@ class TaskReads(Outline):
         return [comment_model(row, self.codec) for row in self.rows(COMMENTS_OF_PROJECT, project=project_id)]
 
     def _task_filters(self, query: TaskQuery, today: date) -> list[ColumnElement[bool]]:
-        filters = [_T.workspace_id == WORKSPACE, _T.deleted_at.is_not(None) if query.deleted else _T.deleted_at.is_(None)]
+        filters = [_T.workspace_id == WORKSPACE, is_live(tasks, not query.deleted)]
         project_id = None if query.project is None else self.require_project_id(query.project)
         if project_id is not None:
             filters.append(_T.project_id == project_id)
@@ -118,9 +120,9 @@ class TaskReads(Outline):
         if query.updated_since is not None:
             yield _T.updated_at >= query.updated_since
         if query.tag is not None:
-            yield has_tag(tasks, query.tag, self.connection.dialect.name)
+            yield has_tag(tasks, query.tag, self.codec.dialect.name)
         if query.query:
-            yield contains_text(TASK_TEXT, query.query)
+            yield contains_text(TASK_TEXT, query.query, self.codec.dialect.name)
 
 
 def _waiting(project_id: str | None) -> Select[Any]:

@@ -5,6 +5,7 @@ the conversions here serve statements that SQLAlchemy executes itself.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from sqlalchemy.types import TIMESTAMP, NullType, TypeDecorator, TypeEngine
 CODE = Text().with_variant(Text(collation="C"), "postgresql")
 
 
+@lru_cache(maxsize=1_024)  # a patch set stamps all its rows with one instant
 def encode_instant(value: datetime) -> str:
     """Return fixed-width text in UTC, so that text order is time order."""
     return value.astimezone(UTC).isoformat(timespec="microseconds")

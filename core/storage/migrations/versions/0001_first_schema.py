@@ -137,7 +137,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "patch_set_id", "project_id", name="pk_patch_set_projects"),
     )
-    op.create_index("ix_patch_set_projects_history", "patch_set_projects", ["workspace_id", "project_id", "revision_after"])
+    op.create_index(
+        "ix_patch_set_projects_history", "patch_set_projects", ["workspace_id", "project_id", "revision_after", "patch_set_id"]
+    )
     op.create_table(
         "tasks",
         sa.Column("workspace_id", CODE, nullable=False),
@@ -214,9 +216,15 @@ def upgrade() -> None:
         sqlite_where=sa.text("due_date IS NOT NULL"),
         postgresql_where=sa.text("due_date IS NOT NULL"),
     )
-    op.create_index("ix_tasks_newest", "tasks", ["workspace_id", "created_at", "id"])
+    op.create_index(
+        "ix_tasks_newest",
+        "tasks",
+        ["workspace_id", "created_at", "id"],
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
     op.create_index("ix_tasks_priority", "tasks", ["workspace_id", "priority", "project_id"])
-    op.create_index("ix_tasks_project_newest", "tasks", ["workspace_id", "project_id", "created_at", "id"])
+    op.create_index("ix_tasks_project_newest", "tasks", ["workspace_id", "project_id", "deleted_at", "created_at", "id"])
     op.create_index("ix_tasks_recent", "tasks", ["workspace_id", "updated_at", "id"])
     op.create_index("ix_tasks_status", "tasks", ["workspace_id", "status", "project_id"])
     op.create_index(

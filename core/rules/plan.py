@@ -1,0 +1,188 @@
+"""Read a written plan as patches, by rules alone: the author's wording, nothing added.
+
+Every line of the text has exactly one owner by construction: items are painted over the lines they
+span, inner ones over outer ones, and a line is a title, a stated field, text of its owner, or it is
+reported as not used. `outline` says what becomes a task; `docs/rules.md` describes the whole grammar.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from pydantic import JsonValue
+
+from core.errors import BodyTooLarge, ValidationFailed
+from core.rules.dates import Calendar
+from core.rules.dependencies import link
+from core.rules.descriptions import shorten, write_descriptions
+from core.rules.draft import PROJECT, Draft, start_draft
+from core.rules.estimates import WorkingTime
+from core.rules.free_text import add_free_text
+from core.rules.items import Item
+from core.rules.markdown import read_document
+from core.rules.markers import MarkerReader
+from core.rules.outline import LEAD_LEVEL, Outline, Reading, read_outline
+from core.rules.stated import read_criteria, read_stated_fields
+from schemas.planning import MAX_OUTLINE_BYTES, PlannedTask, UnparsedLine
+from schemas.primitives import CLOSED_STATUSES, TaskStatus
+
+DEFAULT_NAME = "Imported plan"
+PROJECT_REF = "$project"
+
+Patch = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPlan:
+    """What a text would create, and what it left open."""
+
+    summary: str
+    patches: list[Patch]
+    tasks: list[PlannedTask]
+    unparsed: list[UnparsedLine]
+    questions: list[str]
+
+
+def parse_plan(
+    content: str,
+    *,
+    project: str | None,
+    name: str | None,
+    sequential: bool,
+    today: date,
+    hours_per_day: int,
+    days_per_week: int,
+    max_depth: int,
+) -> ParsedPlan:
+    """Return the patches that create what `content` describes, in `project` or in a new one.
+
+    Pure and linear in the text. `name` is used when the text has no title.
+
+    Raises:
+        ValidationFailed: there is nothing in the text, or more than one patch set can hold.
+        BodyTooLarge: the text is longer than 1,000,000 bytes.
+    """
+    check_content(content)
+    document = read_document(content)
+    outline = read_outline(document)
+    reader = MarkerReader(Calendar(today, days_per_week), WorkingTime(hours_per_day, days_per_week), document.link_names)
+    draft = start_draft(document, outline, reader, max_depth)
+    if outline.reading is Reading.FREE_TEXT:
+        add_free_text(draft)
+    read_stated_fields(draft, with_project=project is None)
+    read_criteria(draft)
+    link(draft, sequential=sequential)
+    _complete_groups(draft.items)
+    if project is not None:
+        _leave_project_text(draft)
+    descriptions = write_descriptions(draft)
+    created = [] if project is not None else [_project_patch(draft, _name(outline, name), descriptions.get(PROJECT, ""))]
+    target = project if project is not None else PROJECT_REF
+    tasks = [_task_patch(index, item, target, descriptions.get(index, "")) for index, item in enumerate(draft.items)]
+    return ParsedPlan(
+        summary=_summary(draft, _name(outline, name) if project is None else project),
+        patches=[*created, *tasks],
+        tasks=[_planned(index, item) for index, item in enumerate(draft.items)],
+        unparsed=sorted(draft.unparsed, key=lambda entry: entry.line),
+        questions=[*_general_questions(outline, draft, max_depth), *draft.questions()],
+    )
+
+
+def check_content(content: str) -> None:
+    """Refuse a text that is too long, blank, or not sound Unicode."""
+    try:
+        size = len(content.encode())
+    except UnicodeEncodeError:
+        raise ValidationFailed("The plan is not valid Unicode text.", hint="send it as UTF-8") from None
+    if size > MAX_OUTLINE_BYTES:
+        raise BodyTooLarge(
+            f"The plan has {size:,} bytes; an import takes at most {MAX_OUTLINE_BYTES:,} bytes of UTF-8.",
+            hint="split it into several files and import them into the same project",
+        )
+    if "\0" in content:
+        raise ValidationFailed("The plan contains NUL characters, so it is no text.", hint="send a Markdown or text file")
+    if not content.removeprefix("\ufeff").strip():
+        raise ValidationFailed("The plan is empty.", hint="write at least one line, such as `- [ ] First task`")
+
+
+def _complete_groups(items: list[Item]) -> None:
+    """Mark headings and plain items as done when all their subtasks are closed, so that others need not wait."""
+    closed: dict[int, list[bool]] = {}
+    for index in reversed(range(len(items))):
+        item, fields = items[index], items[index].inline.fields.values
+        below = closed.get(index, [])
+        if item.node.checkbox is None and "status" not in fields and below and all(below):
+            fields["status"] = TaskStatus.COMPLETED.value
+        if item.parent is not None:
+            closed.setdefault(item.parent, []).append(fields.get("status") in CLOSED_STATUSES)
+
+
+def _leave_project_text(draft: Draft) -> None:
+    title = draft.outline.title
+    if title is not None:
+        for line in range(title.start, title.title_end):
+            if draft.document.lines[line].strip():
+                draft.leave(line, "the title of the text; the tasks go into an existing project")
+    for line, owner in enumerate(draft.owners):
+        if owner == PROJECT and line not in draft.used and draft.document.lines[line].strip():
+            draft.leave(line, "about the plan as a whole; the tasks go into an existing project")
+
+
+def _name(outline: Outline, name: str | None) -> str:
+    headings = (node.heading for node in outline.root.walk() if 1 <= node.level < LEAD_LEVEL and node.heading)
+    return outline.title.heading if outline.title else name or next(headings, DEFAULT_NAME)
+
+
+def _project_patch(draft: Draft, name: str, description: str) -> Patch:
+    fields: Patch = {"name": shorten(name), **draft.project.values}
+    if description:
+        fields["description"] = description
+    return {"op": "create_project", "ref": PROJECT_REF, "fields": fields}
+
+
+def _task_patch(index: int, item: Item, project: str, description: str) -> Patch:
+    fields: Patch = {"title": shorten(item.inline.title())}
+    if description:
+        fields["description"] = description
+    if item.criteria:
+        fields["acceptance_criteria"] = [*item.criteria]
+    fields |= item.inline.fields.values
+    patch: Patch = {"op": "create_task", "ref": _ref(index), "project": project}
+    if item.parent is not None:
+        patch["parent"] = _ref(item.parent)
+    patch["fields"] = fields
+    if item.depends_on:
+        patch["depends_on"] = [_ref(other) for other in item.depends_on]
+    return patch
+
+
+def _planned(index: int, item: Item) -> PlannedTask:
+    parent = None if item.parent is None else _ref(item.parent)
+    return PlannedTask(ref=_ref(index), parent=parent, title=shorten(item.inline.title()))
+
+
+def _ref(index: int) -> str:
+    return f"$t{index + 1}"
+
+
+def _summary(draft: Draft, name: str) -> str:
+    boxes = [item for item in draft.items if item.node.checkbox]
+    done = sum(item.inline.fields.values.get("status") == TaskStatus.COMPLETED for item in boxes)
+    tasks = "1 task" if len(draft.items) == 1 else f"{len(draft.items):,} tasks"
+    progress = f", {done:,} of {len(boxes):,} checkboxes done" if boxes else ""
+    return f"Import {shorten(name)}: {tasks}{progress}"
+
+
+def _general_questions(outline: Outline, draft: Draft, max_depth: int) -> list[str]:
+    questions = []
+    if outline.reading is Reading.FREE_TEXT:
+        questions.append("The text has no list, checkbox or task heading, so it became one task; what are its steps?")
+    elif outline.reading is Reading.HEADINGS:
+        questions.append("The text has no list, checkbox or task heading, so each of its headings became a task; is that meant?")
+    if draft.flattened:
+        lines = ", ".join(str(line + 1) for line in draft.flattened[:20])
+        more = ", ..." if len(draft.flattened) > 20 else ""
+        questions.append(
+            f"{len(draft.flattened)} items are nested deeper than the {max_depth + 1} levels allowed; "
+            f"they were put on the deepest, in order: lines {lines}{more}"
+        )
+    return questions

@@ -1,0 +1,156 @@
+"""The REST gateway: its application, and the command `orchestrator-api` that serves it.
+
+The database is opened before the server starts, so that a wrong setting is one clear line and
+never a traceback; making the application touches nothing.
+"""
+
+import ipaddress
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from core.errors import DatabaseError
+from core.settings import Settings
+from core.wiring import InvalidSettings, Orchestrator, load_settings
+from http_api import errors, logs, openapi
+from http_api.envelope import API_PREFIX, API_VERSION
+from http_api.middleware import Edge
+from http_api.routes import agent, docs, health, patch_sets, planner, projects, tasks
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXPOSED_HEADERS = ("ETag", "Link", "Location", "Retry-After", "X-Request-ID")
+ALLOWED_HEADERS = ("Content-Type", "If-Match", "If-None-Match", "X-Request-ID")
+GRACE_SECONDS = 10
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; whoever serves it starts `app.state.orchestrator` first."""
+    orchestrator = Orchestrator(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        orchestrator.close()
+
+    app = FastAPI(
+        title=openapi.TITLE, version=API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+    )
+    app.state.orchestrator = orchestrator
+    app.add_middleware(Edge, settings=settings)
+    app.add_middleware(  # added last, so outermost: a browser must be able to read refusals too
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=ALLOWED_HEADERS,
+        expose_headers=EXPOSED_HEADERS,
+    )
+    for room in (projects, tasks, planner, agent, patch_sets):
+        app.include_router(room.router, prefix=API_PREFIX)
+    for room in (health, docs):
+        app.include_router(room.router)
+    errors.install(app)
+    openapi.install(app)
+    return app
+
+
+def main() -> None:
+    """Serve the REST gateway until it is stopped."""
+    settings = _settings()
+    if not _is_loopback(settings.host):
+        reason = "is reachable from other machines, and AUTH=none lets everybody in"
+        _exit(EXIT_USAGE, f"HOST={settings.host} {reason}. Use HOST=127.0.0.1.")
+    listener = _bind(settings)
+    app = create_app(settings)
+    logs.silence()
+    try:
+        app.state.orchestrator.start(create=True)
+    except DatabaseError as error:
+        _exit(EXIT_FAILED, _why(error))
+    logs.configure(settings.log_level)
+    _serve(app, listener, settings)
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except InvalidSettings as error:
+        _exit(EXIT_USAGE, str(error))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """Return the listening socket; taking it first answers a used port before anything else is opened."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        _exit(EXIT_USAGE, f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). Set PORT to a free port.")
+    return listener
+
+
+def _why(error: DatabaseError) -> str:
+    """Return message and way out, or what the driver said where we know neither."""
+    hint = next((issue.hint for issue in error.details if issue.hint), None) or str(error.__cause__ or "").partition("\n")[0]
+    return f"{error.message} ({hint})" if hint else error.message
+
+
+def _serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
+    import uvicorn  # only the command needs a server
+
+    sys.stdout.write(_welcome(settings) + "\n")
+    sys.stdout.flush()
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS)
+    with suppress(KeyboardInterrupt):  # raised again by the server once everything is closed
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _welcome(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = f"http://{host}:{settings.port}"
+    mcp = str(Path(sys.executable).with_name("orchestrator-mcp"))
+    claude = {"mcpServers": {"orchestrator": {"command": mcp, "env": {"DATABASE_URL": absolute_url(settings.database_url)}}}}
+    return "\n".join(
+        [
+            f"REST API   {base}{API_PREFIX}",
+            f"API docs   {base}/docs",
+            f"Health     {base}/health",
+            f"MCP        {mcp} (stdio)",
+            "",
+            "For Claude Desktop, put this into claude_desktop_config.json:",
+            json.dumps(claude, indent=2),
+        ]
+    )
+
+
+def absolute_url(database_url: str) -> str:
+    """Return the URL with an absolute path, for a process that starts in another folder."""
+    prefix = "sqlite:///"
+    if not database_url.startswith(prefix):
+        return database_url
+    return prefix + str(Path(database_url.removeprefix(prefix)).absolute())
+
+
+def _exit(status: int, message: str) -> NoReturn:
+    sys.stderr.write(f"orchestrator-api: {message}\n")
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    main()

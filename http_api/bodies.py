@@ -1,0 +1,166 @@
+"""Request bodies and query strings, read more strictly than the framework does.
+
+JSON must be JSON (no duplicate keys, no NaN), media type and size are checked before parsing, and
+query parameters nobody declared are refused instead of ignored.
+"""
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from core.errors import BodyTooLarge, DomainError, ValidationFailed
+from http_api.envelope import API_PREFIX
+from schemas.errors import ErrorCode, Issue
+from schemas.violations import pointer
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_LARGE_BODY_BYTES = 16 * 1024 * 1024
+LARGE_BODIES = frozenset(f"{API_PREFIX}/{path}" for path in ("planner/apply", "planner/import", "agent/validate", "patch-sets"))
+# Above this a body is parsed on another thread, so that the event loop keeps answering.
+PARSE_ASIDE_BYTES = 256 * 1024
+
+
+class MalformedBody(DomainError):
+    """The body is not valid JSON."""
+
+    code = ErrorCode.MALFORMED_BODY
+
+
+class UnsupportedMediaType(DomainError):
+    """The body must be JSON, sent with Content-Type: application/json."""
+
+    code = ErrorCode.UNSUPPORTED_MEDIA_TYPE
+
+
+class JsonRequest(Request):
+    """A request whose body has been read and parsed already."""
+
+    def __init__(self, request: Request, content: bytes, value: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._content = content
+        self._value = value
+
+    async def body(self) -> bytes:
+        return self._content
+
+    async def json(self) -> Any:
+        return self._value
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses unknown query parameters and reads its JSON body strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+        known = self._query_names()
+        body = self.body_field
+
+        async def strict(request: Request) -> Response:
+            if unknown := request.query_params.keys() - known:
+                raise _unknown_parameters(unknown, known)
+            if body is None:
+                return await answer(request)
+            _check_media_type(request)
+            content = await read_body(request)
+            if content and "content-type" not in request.headers:
+                raise UnsupportedMediaType
+            if not content and body.field_info.is_required():
+                raise MalformedBody("The body is empty; send a JSON object.")
+            return await answer(JsonRequest(request, content, await parse(content) if content else None))
+
+        return strict
+
+    def _query_names(self) -> frozenset[str]:
+        names: set[str] = set()
+        for parameter in self.dependant.query_params:
+            kind = parameter.field_info.annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                names |= {field.alias or name for name, field in kind.model_fields.items()}
+            else:
+                names.add(parameter.alias)
+        return frozenset(names)
+
+
+def _unknown_parameters(unknown: set[str], known: frozenset[str]) -> ValidationFailed:
+    hint = "known are: " + ", ".join(sorted(known)) if known else "this route takes none"
+    return ValidationFailed(
+        details=[
+            Issue(path=pointer([name]), code=ErrorCode.VALIDATION_ERROR, message="is not a known query parameter", hint=hint)
+            for name in sorted(unknown)
+        ]
+    )
+
+
+def _check_media_type(request: Request) -> None:
+    declared = request.headers.get("content-type")
+    if declared is None:
+        return
+    media_type = declared.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
+        raise UnsupportedMediaType
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the whole body, reading no further than its limit."""
+    limit = MAX_LARGE_BODY_BYTES if request.url.path in LARGE_BODIES else MAX_BODY_BYTES
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than the {limit // 1024 // 1024} MiB this route accepts; split it.")
+
+
+async def parse(content: bytes) -> Any:
+    """Return the JSON value in `content`, or raise MalformedBody saying where it breaks."""
+    if len(content) > PARSE_ASIDE_BYTES:
+        return await asyncio.to_thread(parse_json, content)
+    return parse_json(content)
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse RFC 8259 JSON in UTF-8: unique keys, finite numbers, sane depth."""
+    try:
+        return json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    except UnicodeDecodeError:
+        raise MalformedBody("The body is not UTF-8 text.") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise MalformedBody(f"The body is not valid JSON: {error.msg} at {place}.") from None
+    except RecursionError:
+        raise MalformedBody("The body is nested too deeply.") from None
+    except ValueError:  # a number with thousands of digits
+        raise MalformedBody("The body contains a number that is too large.") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise MalformedBody("The body names a key twice in one object; each key may occur once.")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise MalformedBody(f"The body contains {name}, which is not JSON.")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value

@@ -1,0 +1,156 @@
+"""The envelope of every answer, spliced around ready bytes.
+
+Routes declare `response_model=Envelope[...]` for the contract and return these responses: our own
+output is dumped once and never validated again, the dearest step of a read.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, TypeVar, get_args
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import Request, Response
+from pydantic import BaseModel, Field
+
+from core.context import Context
+from schemas.changes import ApplyResponse
+from schemas.errors import ErrorCode, ErrorDetail, Issue
+from schemas.paging import Paging
+from schemas.primitives import Model
+
+API_PREFIX = "/api/v1"
+API_VERSION = "1.0.0"
+# Answers belong to one caller and are checked again before each use.
+REVALIDATE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
+
+T = TypeVar("T")
+
+
+class Metadata(Model):
+    """What an answer says about itself; parts that do not apply are left out."""
+
+    request_id: str
+    api_version: str = API_VERSION
+    pagination: Paging | None = Field(default=None, description="lists only")
+    warnings: list[Issue] | None = Field(default=None, description="writes only")
+    dry_run: bool | None = Field(default=None, description="true when nothing was stored")
+    replayed: bool | None = Field(default=None, description="true when this write had been done before")
+
+
+class Envelope(Model, Generic[T]):
+    """A successful answer."""
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Return the name client generators show, such as ProjectEnvelope or TaskOrNoneEnvelope."""
+        members = get_args(params[0]) or params
+        return "Or".join(kind.__name__.removesuffix("Type") for kind in members) + "Envelope"
+
+    success: Literal[True]
+    data: T
+    error: None
+    metadata: Metadata
+
+
+class ErrorEnvelope(Model):
+    """A refusal."""
+
+    success: Literal[False]
+    data: None
+    error: ErrorDetail
+    metadata: Metadata
+
+
+class Problem(Model):
+    """A refusal as RFC 9457, for callers that accept application/problem+json."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: ErrorCode
+    errors: list[Issue]
+    retryable: bool
+    request_id: str
+
+
+def success_bytes(ctx: Context, data: bytes, about: Mapping[str, Any]) -> bytes:
+    return b'{"success":true,"data":' + data + b',"error":null,"metadata":' + metadata_bytes(ctx.request_id, about) + b"}"
+
+
+def failure_bytes(request_id: str, error: ErrorDetail) -> bytes:
+    detail = error.model_dump_json().encode()
+    return b'{"success":false,"data":null,"error":' + detail + b',"metadata":' + metadata_bytes(request_id, {}) + b"}"
+
+
+def metadata_bytes(request_id: str, about: Mapping[str, Any]) -> bytes:
+    return orjson.dumps({"request_id": request_id, "api_version": API_VERSION, **about})
+
+
+def dump(data: BaseModel | None) -> bytes:
+    return b"null" if data is None else data.__pydantic_serializer__.to_json(data)
+
+
+def found(ctx: Context, data: BaseModel, *, tag: str | None = None) -> Response:
+    """Answer a read. Without `tag` the validator is a hash of the data, so a 304 cannot lie."""
+    body = dump(data)
+    headers = {"ETag": tag or digest_tag(body), **REVALIDATE}
+    return _json(success_bytes(ctx, body, {}), 200, headers)
+
+
+def listed(ctx: Context, request: Request, page: Paging) -> Response:
+    """Answer a list, with its pagination in the metadata and as `Link` (RFC 8288)."""
+    body = dump(page)
+    pagination = {name: getattr(page, name) for name in Paging.model_fields}
+    headers = {"ETag": digest_tag(body), "Link": links(request, page), **REVALIDATE}
+    return _json(success_bytes(ctx, body, {"pagination": pagination}), 200, headers)
+
+
+def written(
+    ctx: Context,
+    data: BaseModel | None,
+    effect: ApplyResponse | None = None,
+    *,
+    dry_run: bool = False,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Answer a write with `data`, or with the effect it would have when nothing was stored."""
+    about: dict[str, Any] = {}
+    if effect is not None:
+        about["warnings"] = [issue.model_dump(mode="json") for issue in effect.warnings]
+        about["replayed"] = effect.replayed
+    if dry_run:
+        about["dry_run"] = True
+    return _json(success_bytes(ctx, dump(data), about), status, {"Cache-Control": "no-store", **(headers or {})})
+
+
+def _json(body: bytes, status: int, headers: Mapping[str, str]) -> Response:
+    return Response(body, status, headers, "application/json")
+
+
+def digest_tag(data: bytes, *prefix: object) -> str:
+    """Return a strong validator made of `prefix` and a hash of the data."""
+    digest = hashlib.blake2b(data, digest_size=12).hexdigest()
+    return '"' + ".".join([*map(str, prefix), digest]) + '"'
+
+
+def links(request: Request, page: Paging) -> str:
+    """Return the pages around this one; a list continued by cursor knows only its first and its next."""
+    path = request.url.path
+    query = [(name, value) for name, value in request.query_params.multi_items() if name not in ("page", "cursor")]
+
+    def link(rel: str, **place: object) -> str:
+        return f'<{path}?{urlencode([*query, *place.items()])}>; rel="{rel}"'
+
+    if page.page is None:
+        return ", ".join([link("first", page=1), *([link("next", cursor=page.next_cursor)] if page.next_cursor else [])])
+    last = max(1, -(-page.total // page.per_page))
+    around = [link("first", page=1), link("last", page=last)]
+    if page.has_prev:
+        around.append(link("prev", page=min(page.page - 1, last)))
+    if page.has_next:
+        around.append(link("next", page=page.page + 1))
+    return ", ".join(around)

@@ -1,0 +1,64 @@
+"""The OpenAPI document: what the framework generates, and the few things only we know."""
+
+import warnings
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+from pydantic.warnings import UnsupportedFieldAttributeWarning
+
+from http_api.envelope import API_VERSION, Problem
+from schemas.patches import OPS, Patch
+
+TITLE = "Databricks Orchestrator API"
+DESCRIPTION = """Projects and tasks that change by reviewed patch sets: propose, see exactly what would change,
+apply it whole or not at all, revert it. `/api/...` is the same API as `/api/v1/...`. Every write takes `dry_run`."""
+TAGS = [
+    {"name": "projects", "description": "Projects, and the views of a whole project"},
+    {"name": "tasks", "description": "Tasks, claims and comments"},
+    {"name": "planner", "description": "From a written plan to a proposal; apply a reviewed patch set"},
+    {"name": "agent", "description": "What agents ask before they propose"},
+    {"name": "patch sets", "description": "Proposals and history: review, apply, reject, revert, rebase"},
+    {"name": "health", "description": "For machines"},
+]
+REF_TEMPLATE = "#/components/schemas/{model}"
+
+
+def install(app: FastAPI) -> None:
+    """Make `app.openapi()` return our document."""
+    ignore_alias_warnings()
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            with warnings.catch_warnings():
+                ignore_alias_warnings()
+                app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # the documented way to extend it
+
+
+def ignore_alias_warnings() -> None:
+    """FastAPI silences these while it declares parameters, but our models are built on first use, after that."""
+    warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title=TITLE, version=API_VERSION, description=DESCRIPTION, tags=TAGS, routes=app.routes)
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    schemas["Problem"] = Problem.model_json_schema(ref_template=REF_TEMPLATE, mode="serialization")
+    schemas["Problem"].pop("$defs")  # Issue and ErrorCode are components already
+    _name_the_ops(schemas)
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    return document
+
+
+def _name_the_ops(schemas: dict[str, Any]) -> None:
+    """Show `patches` as the union it is; the models keep it untyped, so that each patch is judged on its own."""
+    union = TypeAdapter(Patch).json_schema(ref_template=REF_TEMPLATE)
+    for name, schema in union.pop("$defs").items():
+        schemas.setdefault(name, schema)
+    schemas["Patch"] = {"title": "Patch", "description": f"One of {len(OPS)} operations, named by `op`.", **union}
+    for model in ("PatchSet", "StoredPatchSet", "PatchSetDetail"):
+        schemas[model]["properties"]["patches"]["items"] = {"$ref": "#/components/schemas/Patch"}

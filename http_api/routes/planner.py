@@ -1,0 +1,41 @@
+"""From a written plan to a proposal, and from a reviewed patch set to the plan."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Response
+
+from core.services import patch_sets, planning
+from http_api import examples
+from http_api.bodies import StrictRoute
+from http_api.dependencies import DryRun, RequestContext
+from http_api.envelope import Envelope, written
+from http_api.errors import BODY, PATCH_SETS, WRITES, refusals
+from schemas.changes import ApplyResponse
+from schemas.patches import PatchSet
+from schemas.planning import ImportRequest, PlannerResponse
+
+router = APIRouter(prefix="/planner", tags=["planner"], route_class=StrictRoute)
+
+
+@router.post(
+    "/import", operation_id="import_outline", response_model=Envelope[PlannerResponse], responses=refusals(*BODY, *WRITES)
+)
+async def import_outline(
+    ctx: RequestContext, outline: Annotated[ImportRequest, Body(openapi_examples=examples.IMPORT)]
+) -> Response:
+    """Turn a written plan into a stored proposal; nothing is applied."""
+    return written(ctx, await ctx.run_long(planning.import_outline, outline))
+
+
+@router.post(
+    "/apply",
+    operation_id="apply_patch_set",
+    response_model=Envelope[ApplyResponse],
+    responses=refusals(*BODY, *WRITES, *PATCH_SETS),
+)
+async def apply_patch_set(
+    ctx: RequestContext, patch_set: Annotated[PatchSet, Body(openapi_examples=examples.PATCH_SET)], dry_run: DryRun = False
+) -> Response:
+    """Apply a reviewed patch set, whole or not at all."""
+    effect = await ctx.run(patch_sets.apply_patch_set, patch_set, dry_run=dry_run)
+    return written(ctx, effect, effect, dry_run=dry_run)

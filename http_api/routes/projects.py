@@ -1,0 +1,167 @@
+"""Projects: list, read, write, and the views of a whole project."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Request, Response
+
+from core.rendering import render_export
+from core.services import patch_sets, projects
+from http_api import examples
+from http_api.bodies import StrictRoute
+from http_api.dependencies import Cascade, DryRun, HistoryFilters, IfMatch, ProjectFilters, ProjectName, RequestContext
+from http_api.envelope import API_PREFIX, REVALIDATE, Envelope, digest_tag, found, listed, written
+from http_api.errors import BODY, GUARDED, NAMED, PAGED, WRITES, refusals
+from schemas.changes import ApplyResponse
+from schemas.export import ExportDocument, ExportFormat
+from schemas.patches import PatchSetListResponse
+from schemas.primitives import Day
+from schemas.projects import (
+    Project,
+    ProjectCreate,
+    ProjectDetail,
+    ProjectHierarchy,
+    ProjectListResponse,
+    ProjectUpdate,
+)
+from schemas.schedule import Schedule
+
+router = APIRouter(prefix="/projects", tags=["projects"], route_class=StrictRoute)
+
+MEDIA_TYPES = {ExportFormat.MARKDOWN: "text/markdown", ExportFormat.CSV: "text/csv"}
+
+
+@router.get("", operation_id="list_projects", response_model=Envelope[ProjectListResponse], responses=refusals(*PAGED))
+async def list_projects(ctx: RequestContext, request: Request, query: Annotated[ProjectFilters, Query()]) -> Response:
+    """List projects, newest first unless sorted otherwise."""
+    return listed(ctx, request, await ctx.run(projects.list_projects, query))
+
+
+@router.post(
+    "",
+    operation_id="create_project",
+    status_code=201,
+    response_model=Envelope[Project],
+    responses=refusals(*BODY, *WRITES) | {200: {"model": Envelope[ApplyResponse], "description": "Dry run: what would change"}},
+)
+async def create_project(
+    ctx: RequestContext,
+    draft: Annotated[ProjectCreate, Body(openapi_examples=examples.PROJECT_CREATE)],
+    dry_run: DryRun = False,
+) -> Response:
+    """Create a project; its key is derived from the name unless given."""
+    result = await ctx.run(projects.create_project, draft, dry_run=dry_run)
+    return _written(ctx, result, created=True)
+
+
+@router.get(
+    "/{project_id}", operation_id="get_project", response_model=Envelope[ProjectDetail], responses=refusals(*NAMED, *PAGED)
+)
+async def get_project(
+    ctx: RequestContext, project_id: ProjectName, include_tasks: bool = True, tasks_cursor: str | None = None
+) -> Response:
+    """Get a project with its first 1,000 tasks in outline order; `tasks_next_cursor` continues."""
+    project = await ctx.run(projects.get_project, project_id, include_tasks=include_tasks, tasks_cursor=tasks_cursor)
+    # Tasks show is_overdue, which changes at midnight without a new revision.
+    tag = f'"{project.revision}.{ctx.today}"' if include_tasks else f'"{project.revision}"'
+    return found(ctx, project, tag=tag)
+
+
+@router.patch(
+    "/{project_id}",
+    operation_id="patch_project",
+    response_model=Envelope[Project | ApplyResponse],
+    responses=refusals(*BODY, *WRITES, *GUARDED),
+)
+@router.put(
+    "/{project_id}",
+    operation_id="update_project",
+    response_model=Envelope[Project | ApplyResponse],
+    responses=refusals(*BODY, *WRITES, *GUARDED),
+)
+async def update_project(
+    ctx: RequestContext,
+    project_id: ProjectName,
+    update: Annotated[ProjectUpdate, Body(openapi_examples=examples.PROJECT_UPDATE)],
+    if_match: IfMatch,
+    dry_run: DryRun = False,
+) -> Response:
+    """Update a project: absent fields keep their value, null clears."""
+    result = await ctx.run(projects.update_project, project_id, update, if_match=if_match, dry_run=dry_run)
+    return _written(ctx, result)
+
+
+@router.delete(
+    "/{project_id}", operation_id="delete_project", response_model=Envelope[ApplyResponse], responses=refusals(*WRITES, *GUARDED)
+)
+async def delete_project(
+    ctx: RequestContext, project_id: ProjectName, if_match: IfMatch, cascade: Cascade = True, dry_run: DryRun = False
+) -> Response:
+    """Delete a project with all its tasks; it can be restored."""
+    effect = await ctx.run(projects.delete_project, project_id, cascade=cascade, if_match=if_match, dry_run=dry_run)
+    return written(ctx, effect, effect, dry_run=dry_run)
+
+
+@router.post(
+    "/{project_id}/restore",
+    operation_id="restore_project",
+    response_model=Envelope[Project | ApplyResponse],
+    responses=refusals(*WRITES),
+)
+async def restore_project(ctx: RequestContext, project_id: ProjectName, dry_run: DryRun = False) -> Response:
+    """Revive a deleted project and exactly what its deletion removed."""
+    return _written(ctx, await ctx.run(projects.restore_project, project_id, dry_run=dry_run))
+
+
+@router.get(
+    "/{project_id}/hierarchy", operation_id="get_hierarchy", response_model=Envelope[ProjectHierarchy], responses=refusals(*NAMED)
+)
+async def get_hierarchy(ctx: RequestContext, project_id: ProjectName) -> Response:
+    """Get a project with its whole tree of tasks."""
+    return found(ctx, await ctx.run_long(projects.get_hierarchy, project_id))
+
+
+@router.get("/{project_id}/schedule", operation_id="get_schedule", response_model=Envelope[Schedule], responses=refusals(*NAMED))
+async def get_schedule(ctx: RequestContext, project_id: ProjectName, start_date: Day | None = None) -> Response:
+    """Get earliest and latest times of every open task, and the critical path."""
+    return found(ctx, await ctx.run_long(projects.get_schedule, project_id, start_date=start_date))
+
+
+@router.get(
+    "/{project_id}/history",
+    operation_id="list_history",
+    response_model=Envelope[PatchSetListResponse],
+    responses=refusals(*NAMED, *PAGED),
+)
+async def list_history(
+    ctx: RequestContext, request: Request, project_id: ProjectName, query: Annotated[HistoryFilters, Query()]
+) -> Response:
+    """List the patch sets applied to a project, newest first."""
+    return listed(ctx, request, await ctx.run(patch_sets.list_history, project_id, query.query()))
+
+
+@router.get(
+    "/{project_id}/export",
+    operation_id="export_project",
+    response_model=Envelope[ExportDocument],
+    responses=refusals(*NAMED) | {200: {"content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()}}},
+)
+async def export_project(ctx: RequestContext, project_id: ProjectName, format: ExportFormat = ExportFormat.JSON) -> Response:
+    """Export a project with its tasks and comments: JSON in the envelope, Markdown and CSV as files."""
+    document = await ctx.run_long(projects.export_project, project_id)
+    if format is ExportFormat.JSON:
+        return found(ctx, document)
+    content = (await asyncio.to_thread(render_export, document, format)).encode()
+    filename = f"{document.project.key}.{format}"
+    headers = {"ETag": digest_tag(content), "Content-Disposition": f'attachment; filename="{filename}"', **REVALIDATE}
+    return Response(content, headers=headers, media_type=f"{MEDIA_TYPES[format]}; charset=utf-8")
+
+
+def _written(ctx: RequestContext, result: patch_sets.Written[Project], *, created: bool = False) -> Response:
+    project = result.item
+    if project is None:
+        return written(ctx, result.effect, result.effect, dry_run=True)
+    headers = {"ETag": f'"{project.revision}"'}
+    if created:
+        headers["Location"] = f"{API_PREFIX}/projects/{project.id}"
+    return written(ctx, project, result.effect, status=201 if created else 200, headers=headers)

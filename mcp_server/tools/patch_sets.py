@@ -1,0 +1,194 @@
+"""Tools for patch sets: import, propose, read, apply, reject, revert."""
+
+from typing import Annotated, Any
+
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from core.errors import ConcurrentUpdate, ValidationFailed, conflict_issue
+from core.patches.text import safe, show_count
+from mcp_server.approval import ApplyApproval, RevertApproval, require_approval
+from mcp_server.calls import CallContext, patch_sets, planning, services_context
+from mcp_server.errors import issue_line
+from mcp_server.rendering import answer, capped, facts, patch_set_link, totals_text
+from mcp_server.tools.arguments import BaseRevisions, Cursor, Limit, Patches, SamePatches, SetId
+from mcp_server.tools.records import offset_of, record_answer
+from mcp_server.tools.sets import (
+    Only,
+    applied_lines,
+    applied_structure,
+    ask_then_apply,
+    effect_text,
+    issue_lines,
+    patch_set_of,
+    validation_structure,
+    with_fresh_base,
+    with_hint,
+)
+from schemas.changes import ApplyResponse, ValidationResponse
+from schemas.errors import ErrorCode, Issue
+from schemas.patches import PatchSetDetail
+from schemas.planning import ImportRequest, OutlineText
+from schemas.primitives import Description, ItemName, Name, Summary
+
+
+async def get_patch_set(ctx: CallContext, id: SetId, limit: Limit = 50, cursor: Cursor = "") -> CallToolResult:
+    """Read one patch set: state, author and its changes with before and after; for a proposal, what applying it now would
+    do and whether it still can. Use it before apply or revert. Example: {"id": "ps_..."}"""
+    core = services_context(ctx)
+    found = await core.run(patch_sets.get_patch_set, id)
+    if found.applied is not None:
+        page = await core.run(patch_sets.list_changes, id, cursor=cursor or None, per_page=limit)
+        return record_answer(found, page.changes, page.next_cursor)
+    first = offset_of(cursor)
+    shown = found.preview.changes[first : first + limit] if found.preview else []
+    end = first + len(shown)
+    return record_answer(found, shown, str(end) if found.preview and end < len(found.preview.changes) else None)
+
+
+async def propose_patch_set(
+    ctx: CallContext,
+    patches: Patches | None = None,
+    summary: Summary = "",
+    rationale: Description = "",
+    base_revisions: BaseRevisions | None = None,
+    dry_run: Annotated[bool, Field(description="only validate; store nothing")] = False,
+    rebase: Annotated[SetId | None, Field(description="instead of patches: proposal to renew")] = None,
+    supersedes: Annotated[SetId | None, Field(description="proposal this replaces")] = None,
+) -> CallToolResult:
+    """Store changes as a proposal and show their exact diff; the plan changes only with apply_patch_set. Use it for every
+    change, related ones in one set. Returns id and diff, or every issue at once. Example: {"summary": "API", "patches": [
+    {"op": "create_task", "ref": "$api", "project": "WEB", "fields": {"title": "API"}}, {"op": "add_dependency",
+    "task": "WEB-7", "depends_on": "$api"}]}"""
+    core = services_context(ctx)
+    if rebase is not None:
+        if patches or supersedes or dry_run:
+            raise _wrong_arguments("/rebase", "stands alone", "leave out patches, supersedes and dry_run")
+        return _proposed(await core.run(patch_sets.rebase_patch_set, rebase))
+    patch_set = patch_set_of(_some(patches), summary=summary, rationale=rationale, base_revisions=base_revisions)
+    if dry_run:
+        return _validated(await core.run(patch_sets.validate_patch_set, patch_set))
+    try:
+        return _proposed(await core.run(patch_sets.propose_patch_set, patch_set, supersedes=supersedes))
+    except ConcurrentUpdate as stale:
+        raise await with_fresh_base(ctx, stale) from None
+
+
+async def apply_patch_set(
+    ctx: CallContext,
+    approval: ApplyApproval,
+    id: Annotated[SetId | None, Field(description="a proposal; with patches: their own id, for a safe retry")] = None,
+    patches: SamePatches | None = None,
+    summary: Summary = "",
+    base_revisions: BaseRevisions | None = None,
+    only: Only = None,
+) -> CallToolResult:
+    """Apply a proposal the user has agreed to, whole or not at all; or patches inline, for small changes the user asked
+    for in so many words. Do not use it before the diff was shown. Safe to repeat by id. Returns the new revision, the diff
+    and how to undo. Example: {"id": "ps_...", "only": [0, 2]}"""
+    require_approval(approval)
+    core = services_context(ctx)
+    try:
+        if patches or id is None:
+            inline = patch_set_of(_some(patches), id=id, summary=summary, base_revisions=base_revisions)
+            return _applied("Applied", await core.run(patch_sets.apply_patch_set, inline, only=only))
+        if summary or base_revisions:
+            raise _wrong_arguments("/id", "names a stored proposal", "it has its own summary and base_revisions: leave them out")
+        return _applied("Applied", await core.run(patch_sets.apply_proposal, id, only=only))
+    except ConcurrentUpdate as stale:
+        raise await with_fresh_base(ctx, stale) from None
+
+
+async def reject_patch_set(ctx: CallContext, id: SetId, reason: Summary = "") -> CallToolResult:
+    """Close a proposal without applying it, with the reason for the record. Use it when the user does not want it; to
+    replace it, propose with supersedes instead. Returns its state. Example: {"id": "ps_...", "reason": "too early"}"""
+    core = services_context(ctx)
+    closed = await core.run(patch_sets.reject_patch_set, id, reason=reason)
+    text = f"{closed.id} is {closed.proposal.state}; the plan is unchanged."
+    structured = {"id": closed.id, "state": str(closed.proposal.state), "reason": closed.proposal.reason}
+    return answer(text, structured, links=[patch_set_link(closed.id)])
+
+
+async def revert_patch_set(ctx: CallContext, approval: RevertApproval, id: SetId) -> CallToolResult:
+    """Undo an applied patch set by applying its inverse as a new set; history is kept, and reverting a revert is redo.
+    Refused if later changes conflict. Find ids with list_history. Returns the new set's id and diff.
+    Example: {"id": "ps_..."}"""
+    require_approval(approval)
+    core = services_context(ctx)
+    try:
+        return _applied(f"Reverted {id} by", await core.run(patch_sets.revert_patch_set, id))
+    except ConcurrentUpdate as stale:
+        raise with_hint(stale, "revert the later change first (list_history shows it), or propose the old value") from None
+
+
+async def import_outline(
+    ctx: CallContext,
+    content: OutlineText,
+    project: Annotated[ItemName | None, Field(description="add to it; default: a new project")] = None,
+    name: Annotated[Name | None, Field(description="of a new project without a heading")] = None,
+    sequential: Annotated[bool, Field(description="numbered items wait for the one before")] = False,
+) -> CallToolResult:
+    """Turn a written Markdown plan (headings, bullets, checkboxes, estimates, @owners, dates, "after X") into a proposal,
+    by rules and without a model; nothing is applied. Use it for long plans, propose_patch_set for short ones. Returns id,
+    diff and unused lines. Example: {"content": "# Launch\\n- [ ] API (2h) @ana"}"""
+    core = services_context(ctx)
+    request = ImportRequest(content=content, project=project, name=name, sequential=sequential)
+    planned = await core.run(planning.import_outline, request)
+    totals = totals_text(planned.validation.totals)
+    head = [f"Proposed {planned.patch_set.id} for {planned.project}: {totals}. Nothing is changed yet."]
+    head += [safe(planned.summary)] if planned.summary else []
+    unused = [f"line {line.line} not used ({line.reason}): {safe(line.text[:120])}" for line in planned.unparsed[:20]]
+    unused += [f"... {len(planned.unparsed) - 20:,} more unused lines"] if len(planned.unparsed) > 20 else []
+    questions = [f"question: {safe(question)}" for question in planned.questions[:10]]
+    foot = [*unused, *questions, ask_then_apply(planned.patch_set.id)]
+    text = effect_text(head, planned.validation, foot, narrow=_page(planned.patch_set.id))
+    structured: dict[str, Any] = {"id": planned.patch_set.id, "project": planned.project, "engine": planned.engine}
+    structured |= validation_structure(planned.validation)
+    structured |= {"unparsed": [facts(line) for line in planned.unparsed[:50]], "unparsed_total": len(planned.unparsed)}
+    return answer(text, structured, links=[patch_set_link(planned.patch_set.id)])
+
+
+def _some(patches: list[object] | None) -> list[object]:
+    if not patches:
+        example = '[{"op": "create_task", "project": "WEB", "fields": {"title": "API"}}]'
+        raise _wrong_arguments("/patches", "is required", f"for example {example}")
+    return patches
+
+
+def _wrong_arguments(path: str, message: str, hint: str) -> ValidationFailed:
+    return ValidationFailed(details=[Issue(path=path, code=ErrorCode.VALIDATION_ERROR, message=message, hint=hint)])
+
+
+def _proposed(stored: PatchSetDetail) -> CallToolResult:
+    assert stored.preview is not None  # a proposal always has one
+    base = ", ".join(f"{key} revision {revision}" for key, revision in stored.preview.base_revisions.items())
+    based = f", based on {base}" if base else ""
+    head = [f"Proposed {stored.id}: {totals_text(stored.preview.totals)}{based}. Nothing is changed yet."]
+    foot = [*issue_lines(stored.preview.issues), ask_then_apply(stored.id)]
+    text = effect_text(head, stored.preview, foot, narrow=_page(stored.id))
+    structured = {"id": stored.id, "state": str(stored.proposal.state)} | validation_structure(stored.preview)
+    return answer(text, structured, links=[patch_set_link(stored.id)])
+
+
+def _validated(validation: ValidationResponse) -> CallToolResult:
+    if validation.valid:
+        head = [f"Valid: {totals_text(validation.totals)}. Nothing was stored."]
+        foot = [*issue_lines(validation.issues), "Next: the same call without dry_run stores it as a proposal."]
+        text = effect_text(head, validation, foot, narrow="once stored, get_patch_set pages through it.")
+        return answer(text, validation_structure(validation))
+    found = len(validation.issues) + len(validation.conflicts)
+    lines = [issue_line(issue) for issue in [*validation.issues, *map(conflict_issue, validation.conflicts)]]
+    head = [f"Not valid: {show_count(found, 'issue')}. Nothing was stored."]
+    text = capped(head, lines, ["Next: correct all of them and try again."], narrow="correct these first.")
+    return answer(text, validation_structure(validation))
+
+
+def _applied(verb: str, effect: ApplyResponse) -> CallToolResult:
+    head, foot = applied_lines(verb, effect)
+    text = effect_text(head, effect, foot, narrow=_page(effect.patch_set_id))
+    links = [patch_set_link(effect.patch_set_id)] if effect.patch_set_id else []
+    return answer(text, applied_structure(effect), links=links)
+
+
+def _page(id: str | None) -> str:
+    return f'get_patch_set(id="{id}") pages through all changes.'

@@ -1,0 +1,174 @@
+"""Tools that read projects: the list, the outline, the schedule, the history."""
+
+from typing import Annotated, Any, Literal
+
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from core.errors import InvalidCursor
+from core.patches.schedule import render_gantt
+from core.patches.text import safe_word, show_minutes
+from mcp_server.calls import CallContext, patch_sets, projects, services_context
+from mcp_server.rendering import (
+    MAX_TEXT,
+    PATCH_SET_FACTS,
+    PROJECT_FACTS,
+    answer,
+    body_lines,
+    capped,
+    facts,
+    listed,
+    more_line,
+    next_page,
+    patch_set_line,
+    project_line,
+    schedule_line,
+    task_facts,
+    task_line,
+)
+from mcp_server.tools.arguments import Cursor, Limit, ProjectName, TaskName
+from schemas.patches import PatchSetQuery, ProposalState
+from schemas.primitives import Day, ProjectStatusInput
+from schemas.projects import ProjectDetail, ProjectQuery
+from schemas.schedule import Schedule, ScheduledTask
+
+MAX_KEYS = 40  # of the critical path and other lists of keys
+Format = Literal["text", "mermaid"]
+
+
+async def list_projects(
+    ctx: CallContext,
+    query: Annotated[str, Field(max_length=200, description="text in key, name or description")] = "",
+    status: list[ProjectStatusInput] | None = None,
+    limit: Limit = 20,
+    cursor: Cursor = "",
+) -> CallToolResult:
+    """List projects, newest first, one line each with status and progress. Use it to find a project's key; for tasks use
+    list_tasks. Example: {"query": "website"}"""
+    core = services_context(ctx)
+    found = ProjectQuery(query=query or None, status=status or [], per_page=limit, cursor=cursor or None)
+    page = await core.run(projects.list_projects, found)
+    head = [] if page.projects else ["No project matches; propose_patch_set or import_outline creates one."]
+    foot = more_line(len(page.projects), page.total, "projects", page.next_cursor)
+    text = capped(head, map(project_line, page.projects), foot, narrow="use a smaller limit, query or status.")
+    structured = {"projects": [facts(project, PROJECT_FACTS) for project in page.projects], "total": page.total}
+    return answer(text, structured | next_page(page.next_cursor))
+
+
+async def get_project(ctx: CallContext, project: ProjectName, limit: Limit = 50, cursor: Cursor = "") -> CallToolResult:
+    """Read one project: progress, revision and its tasks as an outline (children indented). Use it before planning; for
+    filtered tasks use list_tasks, for one task get_task. Example: {"project": "WEB"}"""
+    core = services_context(ctx)
+    found = await core.run(projects.get_project, project, include_tasks=True, tasks_cursor=cursor or None, tasks_limit=limit)
+    return answer(project_text(found), project_structure(found))
+
+
+def project_text(project: ProjectDetail, *, most: int = MAX_TEXT) -> str:
+    """Return the header of a project and the outline of its tasks."""
+    tasks = project.tasks or []
+    head = [project_line(project)]
+    head += [f"tags: {listed(project.tags)}"] if project.tags else []
+    about = body_lines("description", project.description)
+    rows = [f"{'  ' * task.depth}{task_line(task)}" for task in tasks]
+    foot = more_line(len(tasks), project.task_count, "tasks", project.tasks_next_cursor)
+    return capped(
+        head, [*about, *(rows or ["(no tasks)"])], foot, narrow="use a smaller limit, or list_tasks with a filter.", most=most
+    )
+
+
+def project_structure(project: ProjectDetail) -> dict[str, Any]:
+    """Return what `project_text` says as data; the outline's order and `parent` give the tree."""
+    structured = facts(project, PROJECT_FACTS | {"tags", "description"})
+    structured["tasks"] = [task_facts(task) for task in project.tasks or []]
+    return structured | next_page(project.tasks_next_cursor)
+
+
+async def get_schedule(
+    ctx: CallContext,
+    project: ProjectName,
+    start_date: Annotated[Day | None, Field(description="default: the project's, else today")] = None,
+    format: Format = "text",
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> CallToolResult:
+    """Compute when each open task can run, the critical path, slack, load per person and the finish date, from estimates
+    and dependencies. Use it to find what decides the end; it changes nothing. mermaid gives a gantt chart.
+    Example: {"project": "WEB", "format": "mermaid"}"""
+    core = services_context(ctx)
+    schedule = await core.run_long(projects.get_schedule, project, start_date=start_date)
+    first = _offset(cursor, schedule.revision)
+    page = schedule.tasks[first : first + limit]
+    last = first + len(page)
+    following = f"{schedule.revision}.{last}" if last < len(schedule.tasks) else None
+    structured = schedule_structure(schedule, page) | next_page(following)
+    foot = more_line(len(page), len(schedule.tasks), "open tasks", following)
+    if format == "mermaid":
+        return answer(_gantt(schedule, page, foot), structured)
+    text = capped(_schedule_head(schedule), map(schedule_line, page), foot, narrow="use a smaller limit.")
+    return answer(text, structured)
+
+
+def schedule_structure(schedule: Schedule, page: list[ScheduledTask]) -> dict[str, Any]:
+    """Return a schedule as data with one page of its tasks; lists of keys are cut as in the text, and counted."""
+    structured = schedule.model_dump(mode="json", exclude={"tasks"})
+    for name in ("critical_path", "unestimated"):
+        structured[f"{name}_total"] = len(structured[name])
+        structured[name] = structured[name][:MAX_KEYS]
+    structured["load"] = dict(list(schedule.load.items())[:MAX_KEYS])
+    return structured | {"tasks": [facts(task) for task in page], "total": len(schedule.tasks)}
+
+
+def _offset(cursor: str, revision: int) -> int:
+    """Return where a schedule continues; a cursor is bound to the revision that it pages through."""
+    made_for, _, offset = cursor.partition(".")
+    if not cursor:
+        return 0
+    if made_for != str(revision) or not offset.isdecimal():
+        raise InvalidCursor()
+    return int(offset)
+
+
+def _schedule_head(schedule: Schedule) -> list[str]:
+    if not schedule.tasks:
+        return [f"{schedule.project} revision {schedule.revision}: no open tasks to schedule"]
+    span = f"{schedule.start_date} to {schedule.finish_date}, {show_minutes(schedule.total_minutes)} of work"
+    head = [f"{schedule.project} revision {schedule.revision}: {span}"]
+    if schedule.critical_path:
+        chain = schedule.critical_path[:MAX_KEYS] + (["..."] if len(schedule.critical_path) > MAX_KEYS else [])
+        head.append(f"critical path: {' > '.join(chain)}")
+    if schedule.load:
+        load = [f"@{safe_word(who)} {show_minutes(minutes)}" for who, minutes in schedule.load.items()]
+        head.append(f"load: {listed(load, MAX_KEYS)}")
+    if schedule.unestimated:
+        head.append(f"without estimate, counted as 0: {listed(schedule.unestimated, MAX_KEYS)}")
+    return head
+
+
+def _gantt(schedule: Schedule, page: list[ScheduledTask], foot: list[str]) -> str:
+    """Return a page as a chart; what was cut and what follows is said in comments, so that it can still be drawn."""
+    chart = render_gantt(schedule.model_copy(update={"tasks": page}), limit=len(page))
+    text = capped([], chart.splitlines(), [f"    %% {line}" for line in foot], narrow="use a smaller limit.")
+    return text.replace("\n... ", "\n    %% ... ")
+
+
+async def list_history(
+    ctx: CallContext,
+    project: ProjectName,
+    task: Annotated[TaskName | None, Field(description="only sets that changed it")] = None,
+    state: Annotated[ProposalState, Field(description="proposed: those waiting for a decision")] = ProposalState.APPLIED,
+    limit: Limit = 20,
+    cursor: Cursor = "",
+) -> CallToolResult:
+    """List the patch sets of a project, newest first: who applied what and when, with the id that get_patch_set and
+    revert_patch_set take. Use state=proposed to find open proposals. Example: {"project": "WEB", "limit": 5}"""
+    core = services_context(ctx)
+    query = PatchSetQuery(project=project, task=task, state=[state], per_page=limit, cursor=cursor or None)
+    if state is ProposalState.APPLIED:
+        page = await core.run(patch_sets.list_history, project, query)
+    else:
+        page = await core.run(patch_sets.list_patch_sets, query)
+    head = [] if page.patch_sets else [f"No patch set is {state} here."]
+    foot = more_line(len(page.patch_sets), page.total, "patch sets", page.next_cursor)
+    text = capped(head, map(patch_set_line, page.patch_sets), foot, narrow="use a smaller limit.")
+    structured = {"patch_sets": [facts(patch_set, PATCH_SET_FACTS) for patch_set in page.patch_sets], "total": page.total}
+    return answer(text, structured | next_page(page.next_cursor))

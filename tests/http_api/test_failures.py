@@ -1,0 +1,47 @@
+"""When it is not the caller's fault."""
+
+import logging
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from core.settings import Settings
+from http_api.app import create_app
+from tests.support.http import refused
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> FastAPI:
+    """A gateway whose database is in a folder that does not exist."""
+    return create_app(Settings(database_url=f"sqlite:///{tmp_path / 'missing' / 'plan.db'}"))
+
+
+def client(app: FastAPI) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1")
+
+
+async def test_without_its_database_the_gateway_lives_and_is_not_ready(app: FastAPI) -> None:
+    async with client(app) as api:
+        live, ready = await api.get("/health/live"), await api.get("/health/ready")
+
+    assert live.json() == {"status": "healthy"}
+    error = refused(ready, 503, "DATABASE_ERROR")
+    assert error["retryable"] is True
+    assert ready.headers["retry-after"] == "1"
+
+
+async def test_a_bug_is_answered_with_the_request_id_only_and_logged_once(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
+    app.state.orchestrator = "secret inner text"  # any route that asks for its context fails
+
+    async with client(app) as api:
+        answer = await api.get("/api/v1/projects", headers={"X-Request-ID": "bug-1", "Origin": "http://localhost:3000"})
+
+    error = refused(answer, 500, "INTERNAL_ERROR")
+    assert "bug-1" in error["message"]
+    assert error["details"] == []
+    assert "attribute" not in answer.text
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+    failures = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.exc_info is not None for record in failures] == [True]

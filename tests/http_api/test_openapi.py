@@ -1,0 +1,128 @@
+"""The OpenAPI document, as clients and their generators read it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from jsonschema import Draft202012Validator
+
+from core.settings import Settings
+from http_api.app import create_app
+from schemas.patches import OPS
+
+OPERATIONS = {
+    "list_projects", "create_project", "get_project", "update_project", "patch_project", "delete_project", "restore_project",
+    "get_hierarchy", "get_schedule", "list_history", "export_project",
+    "list_tasks", "create_task", "get_task", "update_task", "patch_task", "delete_task", "restore_task",
+    "claim_task", "add_comment", "list_comments",
+    "import_outline", "apply_patch_set", "validate_patch_set",
+    "propose_patch_set", "list_patch_sets", "get_patch_set", "list_changes", "apply_proposal", "reject_patch_set",
+    "revert_patch_set", "rebase_patch_set",
+    "get_health", "get_liveness", "get_readiness",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app(Settings(database_url="sqlite:///./never-opened.db")).openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            yield path, operation
+
+
+def test_the_title_and_version_are_those_of_the_specification(document: dict[str, Any]) -> None:
+    assert (document["info"]["title"], document["info"]["version"]) == ("Databricks Orchestrator API", "1.0.0")
+
+
+def test_operations_are_named_after_their_services_once(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+
+    assert sorted(names) == sorted(OPERATIONS)
+
+
+def test_every_path_is_shown_once_in_its_canonical_form(document: dict[str, Any]) -> None:
+    for path in document["paths"]:
+        assert path.startswith(("/api/v1/", "/health"))
+        assert not path.endswith("/")
+
+
+def test_every_operation_documents_its_refusals_with_our_envelope(document: dict[str, Any]) -> None:
+    for path, operation in operations(document):
+        if not path.startswith("/api/"):
+            continue
+        answers = operation["responses"]
+        assert {"403", "422", "500", "503"} <= answers.keys(), operation["operationId"]
+        assert {"400", "413", "415"} <= answers.keys() or "requestBody" not in operation, operation["operationId"]
+        assert "404" in answers or "{" not in path, operation["operationId"]
+        for status in (status for status in answers if status >= "400"):
+            schema = answers[status]["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/ErrorEnvelope"}
+            assert "application/problem+json" in answers[status]["content"]
+
+
+def test_every_body_has_an_example_that_its_schema_accepts(document: dict[str, Any]) -> None:
+    for _, operation in operations(document):
+        if "requestBody" not in operation:
+            continue
+        content = operation["requestBody"]["content"]["application/json"]
+        schema = {**content["schema"], "components": document["components"]}
+        assert content["examples"], operation["operationId"]
+        for example in content["examples"].values():
+            assert not list(Draft202012Validator(schema).iter_errors(example["value"])), operation["operationId"]
+
+
+def test_every_tag_is_described(document: dict[str, Any]) -> None:
+    described = {tag["name"] for tag in document["tags"]}
+
+    assert {name for _, operation in operations(document) for name in operation["tags"]} == described
+
+
+def test_patches_are_shown_as_the_exact_union_of_the_twelve_ops(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert schemas["PatchSet"]["properties"]["patches"]["items"] == {"$ref": "#/components/schemas/Patch"}
+    assert set(schemas["Patch"]["discriminator"]["mapping"]) == set(OPS)
+    for reference in schemas["Patch"]["discriminator"]["mapping"].values():
+        assert schemas[reference.rpartition("/")[2]]["additionalProperties"] is False
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    def references(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                yield node["$ref"]
+            for value in node.values():
+                yield from references(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from references(value)
+
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+    assert set(references(document)) <= known
+
+
+def test_lists_offer_every_filter_of_their_query(document: dict[str, Any]) -> None:
+    tasks = {item["name"] for item in document["paths"]["/api/v1/tasks"]["get"]["parameters"]}
+
+    assert tasks >= {"project_id", "parent_id", "status", "assignee", "page", "per_page", "cursor", "ready", "query", "sort"}
+
+
+def test_the_docs_page_needs_no_other_server(base_url: str) -> None:
+    page = httpx2.get(f"{base_url}/docs")
+
+    assert page.status_code == 200
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    policy = page.headers["content-security-policy"]
+    nonce = policy.partition("script-src 'nonce-")[2].partition("'")[0]
+    assert f'<script nonce="{nonce}">' in page.text
+    assert "unsafe" not in policy
+
+
+def test_the_served_document_is_the_generated_one(base_url: str, document: dict[str, Any]) -> None:
+    assert httpx2.get(f"{base_url}/openapi.json").json() == document

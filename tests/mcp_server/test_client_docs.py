@@ -1,0 +1,49 @@
+"""The configurations in docs/clients work as printed, once their two placeholders are replaced."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_server.server import TOOL_NAMES
+from tests.mcp_server.clients import wire
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted((DOCS / "clients").glob("*.md"))
+BIN = Path(sys.executable).parent
+
+
+def servers(page: Path) -> list[dict[str, Any]]:
+    blocks = re.findall(r"```json\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    [top] = {key for block in blocks for key in json.loads(block)}
+    assert top == ("servers" if page.stem == "vscode" else "mcpServers")
+    return [json.loads(block)[top]["orchestrator"] for block in blocks]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_command_of_a_page_starts_a_server_on_the_database_it_names(page: Path, tmp_path: Path) -> None:
+    installed, with_uvx = servers(page)
+    command = installed["command"].replace("/path/to/orchestrator/.venv/bin", str(BIN))
+    url = installed["env"]["DATABASE_URL"].replace("/path/to/data", str(tmp_path))
+
+    with wire(tmp_path, [command, *installed["args"]], DATABASE_URL=url) as server:
+        server.shake_hands()
+        answer = server.ask(2, "tools/call", {"name": "list_projects", "arguments": {}})
+
+    assert answer["result"]["structuredContent"] == {"projects": [], "total": 0}
+    assert (tmp_path / "orchestrator.db").exists()
+    assert (with_uvx["command"], with_uvx["args"]) == ("uvx", ["--from", "/path/to/orchestrator", "orchestrator-mcp"])
+    assert with_uvx["env"] == installed["env"]
+
+
+def test_there_is_a_page_for_each_client() -> None:
+    assert [page.stem for page in PAGES] == ["claude-code", "claude-desktop", "cursor", "vscode"]
+
+
+def test_the_manual_has_a_row_for_each_tool() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "mcp.md").read_text("utf-8"), re.MULTILINE)
+
+    assert tuple(row for row in rows if row in TOOL_NAMES) == TOOL_NAMES

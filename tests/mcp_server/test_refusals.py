@@ -1,0 +1,189 @@
+"""What a model reads when a call is refused: the code REST answers, each issue with its place, and the next call."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mcp_server.clients import ERAS, memory_tools
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_every_wrong_argument_is_named_at_once(tmp_path: Path, era: str) -> None:
+    async with memory_tools(tmp_path, era=era) as tools:
+        refused = await tools.refused("list_tasks", limitt=5, limit=0, status=["open"], ready="perhaps")
+
+    assert refused.code == "VALIDATION_ERROR"
+    assert sorted(refused.paths) == ["/limit", "/limitt", "/ready", "/status/0"]
+    assert "/limitt: is not an argument of this tool (list_tasks takes: project, status, assignee, ready" in refused.text
+    assert "/status/0: must be one of: todo, in_progress, blocked, in_review, completed, cancelled" in refused.text
+    assert "/limit: must be at least 1" in refused.text
+
+
+async def test_missing_and_impossible_arguments_are_named(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        missing = await tools.refused("add_comment", task="WEB-1")
+        beyond = await tools.refused("propose_patch_set", patches=[{}], base_revisions={"WEB": 10**20})
+
+    assert (missing.code, missing.paths) == ("VALIDATION_ERROR", ["/body"])
+    assert (beyond.code, beyond.paths) == ("VALIDATION_ERROR", ["/base_revisions/WEB"])
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_unknown_tool_is_answered_with_the_nearest_ones(tmp_path: Path, era: str) -> None:
+    async with memory_tools(tmp_path, era=era) as tools:
+        refused = await tools.refused("list_task")
+
+    assert refused.code == "NOT_FOUND"
+    assert "did you mean list_tasks" in refused.text
+
+
+async def test_an_unknown_key_is_answered_with_the_nearest_ones(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship", "Shop")
+        task = await tools.refused("get_task", task="WEB-11")
+        project = await tools.refused("get_project", project="WEP")
+        patch = await tools.refused("propose_patch_set", patches=[{"op": "delete_task", "task": "WEB-21"}])
+
+    assert (task.code, project.code, patch.code) == ("NOT_FOUND", "NOT_FOUND", "NOT_FOUND")
+    assert "WEB-1" in task.error["details"][0]["hint"]
+    assert "nearest: WEB" in project.text
+    assert patch.paths == ["/patches/0/task"]
+
+
+async def test_every_issue_of_a_set_comes_at_once_with_its_place(tmp_path: Path) -> None:
+    patches = [
+        {"op": "update_task", "task": "WEB-1", "fields": {"status": "finished", "colour": "red"}},
+        {"op": "explode"},
+        {"op": "create_task", "project": "WEB", "fields": {"title": "x" * 300}},
+        "not even an object",
+    ]
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        refused = await tools.refused("propose_patch_set", patches=patches)
+
+    assert refused.code == "VALIDATION_ERROR"
+    assert refused.paths == [
+        "/patches/0/fields/status",
+        "/patches/0/fields/colour",
+        "/patches/1/op",
+        "/patches/2/fields/title",
+        "/patches/3",
+    ]
+    assert "create_project, update_project" in refused.text
+
+
+async def test_a_cycle_names_its_chain(tmp_path: Path) -> None:
+    chain = [("WEB-1", "WEB-2"), ("WEB-2", "WEB-3"), ("WEB-3", "WEB-1")]
+    patches = [{"op": "add_dependency", "task": task, "depends_on": other} for task, other in chain]
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("One", "Two", "Three")
+        refused = await tools.refused("apply_patch_set", patches=patches)
+        tasks = await tools.facts("list_tasks", project="WEB")
+
+    assert refused.code == "DEPENDENCY_CYCLE"
+    assert all(key in refused.text for key in ("WEB-1", "WEB-2", "WEB-3"))
+    assert "Next: leave out one dependency of the chain" in refused.text
+    assert [task.get("depends_on") for task in tasks["tasks"]] == [None] * 3
+
+
+async def test_a_stale_set_is_answered_with_all_three_values_and_the_base_to_propose_with(tmp_path: Path) -> None:
+    def rename(title: str) -> list[dict[str, object]]:
+        return [{"op": "update_task", "task": "WEB-1", "fields": {"title": title}}]
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        await tools.ask("apply_patch_set", patches=rename("Launch"))
+        refused = await tools.refused("propose_patch_set", patches=rename("Release"), base_revisions={"WEB": 1})
+        accepted = await tools.facts("propose_patch_set", patches=rename("Release"), base_revisions={"WEB": 2})
+
+    assert refused.code == "CONCURRENT_UPDATE"
+    assert refused.error["retryable"] is True
+    assert 'WEB-1 title is now "Launch", not "Ship"; base "Ship", current "Launch", proposed "Release"' in refused.text
+    assert 'propose again with base_revisions {"WEB": 2}' in refused.text
+    assert accepted["base_revisions"] == {"WEB": 2}
+
+
+async def test_a_proposal_that_went_stale_is_refused_on_apply_and_can_be_rebased(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        change = [{"op": "update_task", "task": "WEB-1", "fields": {"title": "Release"}}]
+        id = (await tools.facts("propose_patch_set", patches=change))["id"]
+        await tools.ask("apply_patch_set", patches=[{"op": "update_task", "task": "WEB-1", "fields": {"title": "Launch"}}])
+        refused = await tools.refused("apply_patch_set", id=id)
+        shown = await tools.ask("get_patch_set", id=id)
+        renewed = (await tools.facts("propose_patch_set", rebase=id))["id"]
+        await tools.ask("apply_patch_set", id=renewed)
+        task = await tools.ask("get_task", task="WEB-1")
+
+    assert refused.code == "CONCURRENT_UPDATE"
+    assert "cannot be applied now" in shown
+    assert f'propose_patch_set(rebase="{id}")' in shown
+    assert "Release" in task
+
+
+async def test_a_closed_proposal_and_a_deleted_target_say_how_to_go_on(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        id = (await tools.facts("propose_patch_set", patches=[{"op": "delete_task", "task": "WEB-1"}]))["id"]
+        await tools.ask("reject_patch_set", id=id)
+        closed = await tools.refused("apply_patch_set", id=id)
+        await tools.ask("apply_patch_set", patches=[{"op": "delete_task", "task": "WEB-1"}])
+        deleted = await tools.refused("get_task", task="WEB-1")
+
+    assert closed.code == "PATCH_SET_CLOSED"
+    assert "Next: get_patch_set shows what became of it" in closed.text
+    assert deleted.code == "DELETED_RESOURCE"
+    assert "restore_task" in deleted.text
+
+
+async def test_apply_needs_a_proposal_or_patches_and_a_proposal_keeps_its_own_words(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        neither = await tools.refused("apply_patch_set")
+        id = (await tools.facts("propose_patch_set", patches=[{"op": "delete_task", "task": "WEB-1"}]))["id"]
+        both = await tools.refused("apply_patch_set", id=id, summary="other words")
+
+    assert (neither.code, neither.paths) == ("VALIDATION_ERROR", ["/patches"])
+    assert (both.code, both.paths) == ("VALIDATION_ERROR", ["/id"])
+
+
+async def test_another_agents_claim_is_respected_with_a_way_on(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        await tools.ask("claim_task", task="WEB-1", agent="ana")
+        refused = await tools.refused("claim_task", task="WEB-1", agent="bob")
+        renewed = await tools.facts("claim_task", task="WEB-1", agent="ana")
+
+    assert refused.code == "CONCURRENT_UPDATE"
+    assert "claim_task without task" in refused.text
+    assert renewed["task"]["claimed_by"] == "ana"
+
+
+async def test_a_cursor_of_another_list_is_refused(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("One", "Two")
+        cursor = (await tools.facts("list_tasks", project="WEB", limit=1))["next_cursor"]
+        refused = [
+            await tools.refused("list_tasks", project="WEB", cursor="nonsense"),
+            await tools.refused("list_tasks", query="One", cursor=cursor),
+            await tools.refused("get_schedule", project="WEB", cursor="7.1"),
+        ]
+
+    assert [error.code for error in refused] == ["INVALID_CURSOR"] * 3
+
+
+async def test_a_crash_is_logged_and_leaves_no_inner_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("a secret of the inside")
+
+    monkeypatch.setattr("core.services.projects.list_projects", crash)
+    async with memory_tools(tmp_path) as tools:
+        refused = await tools.refused("list_projects")
+
+    assert refused.code == "INTERNAL_ERROR"
+    assert "secret" not in refused.text
+    assert "secret" in caplog.text

@@ -1,0 +1,211 @@
+"""Opening an SQLite file: created and upgraded where allowed, else one clear way out."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from core.errors import DatabaseError, StorageBusy
+from core.storage.sql import upgrade
+from tests.storage.builders import project, proposal, revision
+from tests.storage.conftest import opened
+
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
+
+
+def prepare(path: Path | str, *, create: bool = True) -> None:
+    storage = opened(f"sqlite:///{path}")
+    try:
+        storage.prepare(create=create, migrate=False)
+    finally:
+        storage.close()
+
+
+def refusal(path: Path | str, *, create: bool = True) -> str:
+    """Return message and hint with which a file is refused."""
+    with pytest.raises(DatabaseError) as caught:
+        prepare(path, create=create)
+    return f"{caught.value.message} {caught.value.details[0].hint}"
+
+
+@contextmanager
+def held(path: Path, statement: str) -> Iterator[sqlite3.Connection]:
+    """Another program's connection that holds a lock."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement)
+        yield connection
+
+
+def test_a_missing_file_is_created_only_by_those_who_may(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+
+    text = refusal(path, create=False)
+    assert str(path) in text
+    assert "`orchestrator import FILE`" in text
+    assert not path.exists()
+
+    prepare(path, create=True)
+    prepare(path, create=False)
+
+
+def test_a_missing_folder_is_named_and_not_created(tmp_path: Path) -> None:
+    folder = tmp_path / "nowhere"
+
+    text = refusal(folder / "a.db")
+
+    assert str(folder) in text
+    assert "create it, or set DATABASE_URL" in text
+    assert not folder.exists()
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert "is a folder" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_refused(url: str) -> None:
+    with pytest.raises(DatabaseError, match="names no file"):
+        opened(url)
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("just some notes, long enough to be read as a header\n" * 50)
+    before = path.read_bytes()
+
+    assert "is not an SQLite database" in refusal(path)
+    assert path.read_bytes() == before
+
+
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE cookies (id)")
+
+    assert "another program" in refusal(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("cookies",)]
+
+
+def test_a_newer_database_is_refused(migrated_file: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(migrated_file, tmp_path / "newer.db"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    text = refusal(path)
+
+    assert "'9999'" in text
+    assert "update orchestrator" in text
+
+
+def test_a_file_that_stays_locked_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrade, "_PATIENCE_SECONDS", 0.2)
+    path = tmp_path / "locked.db"
+    path.touch()
+
+    with held(path, "BEGIN EXCLUSIVE"):
+        assert "is locked by another program" in refusal(path)
+
+    prepare(path)
+
+
+def test_a_write_waits_shortly_for_a_lock_and_then_says_busy(migrated_file: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(migrated_file, tmp_path / "busy.db"))
+    storage = opened(f"sqlite:///{path}")
+    web = project()
+
+    with held(path, "BEGIN IMMEDIATE") as other:
+        with pytest.raises(StorageBusy):
+            storage.write("default", lambda tx: tx.save_plan(proposal(), revision(web)))
+        assert storage.read("default", lambda tx: tx.find_project("WEB")) is None, "readers pass"
+        other.execute("ROLLBACK")
+
+    storage.write("default", lambda tx: tx.save_proposal(proposal()))
+    storage.close()
+
+
+def as_nobody(work: Callable[[], object]) -> str:
+    """Return the message with which `work` fails for a user without rights (nothing is read-only for root)."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setuid(NOBODY)
+            work()
+        except DatabaseError as error:
+            os.write(writing, error.message.encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as answer:
+        return answer.read()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_what_cannot_be_written_is_refused(migrated_file: Path, what: str) -> None:
+    with tempfile.TemporaryDirectory() as name:  # tmp_path is closed to other users
+        folder = Path(name)
+        path = Path(shutil.copy(migrated_file, folder / "read-only.db"))
+        path.chmod(0o444 if what == "file" else 0o666)
+        folder.chmod(0o777 if what == "file" else 0o555)
+
+        message = as_nobody(lambda: prepare(path))
+
+        folder.chmod(0o755)
+    assert message == f"{path if what == 'file' else folder} cannot be written."
+
+
+START = """
+import sys
+from core.settings import Settings
+from core.storage.sql.store import open_store
+storage = open_store(Settings(database_url=f"sqlite:///{sys.argv[1]}"))
+sys.stdin.readline()
+storage.prepare(create=True, migrate=False)
+storage.ping()
+"""
+
+
+def test_processes_that_start_at_once_on_a_new_file_all_succeed(tmp_path: Path) -> None:
+    path = tmp_path / "race.db"
+    starting = [
+        subprocess.Popen(
+            [sys.executable, "-c", START, str(path)],
+            env={"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    answers = [process.communicate("go\n", timeout=60) for process in starting]
+
+    assert answers == [("", "")] * 3
+    prepare(path, create=False)
+
+
+def test_the_settings_reach_every_connection(database_file: str) -> None:
+    storage = opened(database_file)
+
+    def pragma(name: str) -> object:
+        return storage.read("default", lambda tx: tx.connection.exec_driver_sql(f"PRAGMA {name}").scalar())  # type: ignore[attr-defined]
+
+    assert [pragma(name) for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")] == ["wal", 2, 1, 50]
+    storage.close()
+
+
+@pytest.fixture
+def database_file(migrated_file: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'own.db')}"
