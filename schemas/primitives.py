@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -34,6 +34,20 @@ class Model(BaseModel):
     """Base of every schema: immutable, closed, and built on first use (start-up time is a budget)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def trusted(cls, **values: Any) -> Self:
+        """Return an instance of values that are known to be valid, one for every field.
+
+        `model_construct` without its loop over fields and defaults: half the time, where there are thousands.
+        """
+        instance = cls.__new__(cls)
+        write = object.__setattr__
+        write(instance, "__dict__", values)
+        write(instance, "__pydantic_fields_set__", set(values))
+        write(instance, "__pydantic_extra__", None)
+        write(instance, "__pydantic_private__", None)
+        return instance
 
 
 class ProjectStatus(StrEnum):

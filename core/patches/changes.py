@@ -83,7 +83,7 @@ class Comparison:
         action = self._action(before, after, fields, moved=False)
         if action is None:
             return False
-        change = Change.model_construct(
+        change = Change.trusted(
             kind=EntityKind.PROJECT,
             id=after.id,
             key=after.key,
@@ -108,7 +108,7 @@ class Comparison:
         action = self._action(before, after, fields, moved=moved)
         if action is None:
             return False
-        change = Change.model_construct(
+        change = Change.trusted(
             kind=EntityKind.TASK,
             id=after.id,
             key=after.key,
@@ -128,7 +128,7 @@ class Comparison:
             "body": {"before": None, "after": comment.body},
             "author": {"before": None, "after": comment.author},
         }
-        change = Change.model_construct(
+        change = Change.trusted(
             kind=EntityKind.COMMENT,
             id=comment.id,
             key=task.key,

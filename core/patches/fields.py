@@ -13,6 +13,8 @@ from schemas.tasks import TaskFields
 EMPTY_TEXT = frozenset({"description"})
 EMPTY_LIST = frozenset({"tags", "acceptance_criteria"})
 MERGED = frozenset({"links", "custom"})
+# Fields with rules that are checked on the final state, and then need to know which patch to blame.
+CHECKED_LATER = frozenset({"start_date", "due_date", "links", "custom", "task_schema"})
 
 
 def apply_task_fields(state: WorkingState, index: int, task: TaskRecord, fields: TaskFields) -> None:
@@ -40,7 +42,6 @@ def _apply(
     contested = (kind, record.id) in state.snapshot.later
     for name in fields.model_fields_set:
         value: Any = getattr(fields, name)
-        path = f"/fields/{name}"
         if name in MERGED:
             if contested:
                 _touch_keys(state, index, kind, record, name, value)
@@ -49,11 +50,12 @@ def _apply(
             value = _merge_tags(state, kind, record, value or [])
         else:
             if contested:
-                state.touches.append(Touch(index, f"/patches/{index}{path}", kind, record.id, record.key, name))
+                state.touches.append(Touch(index, f"/patches/{index}/fields/{name}", kind, record.id, record.key, name))
             if value is None:
                 value = "" if name in EMPTY_TEXT else [] if name in EMPTY_LIST else None
         setattr(record, name, value)
-        state.origins[record.id, name] = (index, path)
+        if name in CHECKED_LATER:
+            state.origins[record.id, name] = (index, f"/fields/{name}")
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

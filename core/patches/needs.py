@@ -45,17 +45,17 @@ def needs_of(patches: Sequence[tuple[int, Patch]], base_revisions: Mapping[str, 
     placements = 0
     links = _adds_links(patch for _, patch in patches)
     for _, patch in patches:
-        match patch:
-            case CreateProject():
+        match patch.op:
+            case "create_project":
                 names.add(patch.key or derived_key(patch.fields.name), "key_bases")
-            case UpdateProject():
+            case "update_project":
                 checks_all = "task_schema" in patch.fields.model_fields_set
                 names.add(patch.project, "projects", *(["whole_projects"] if checks_all else []))
-            case DeleteProject():
+            case "delete_project":
                 names.add(patch.project, "projects", "whole_projects")
-            case RestoreProject():
+            case "restore_project":
                 names.add(patch.project, "projects", "project_deletions")
-            case CreateTask():
+            case "create_task":
                 placements += _place(names, patch.before, patch.after)
                 names.add(patch.project, "projects")
                 names.add(patch.parent, "tasks", "append_to_tasks", *(["ends"] if links else []))
@@ -63,27 +63,27 @@ def needs_of(patches: Sequence[tuple[int, Patch]], base_revisions: Mapping[str, 
                     names.add(patch.project, "append_to_projects")
                 for target in patch.depends_on:
                     names.add(target, "tasks")
-            case UpdateTask():
+            case "update_task":
                 names.add(patch.task, "tasks")
                 _expect(names, patch.task, patch.expect)
-            case MoveTask():
+            case "move_task":
                 placements += _place(names, patch.before, patch.after)
                 names.add(patch.task, "tasks", "subtrees", "starts", "append_beside")
                 names.add(patch.parent, "tasks", "append_to_tasks", "ends")
                 _expect(names, patch.task, patch.expect)
-            case DeleteTask():
+            case "delete_task":
                 names.add(patch.task, "tasks", "subtrees")
                 _expect(names, patch.task, patch.expect)
-            case RestoreTask():
+            case "restore_task":
                 names.add(patch.task, "tasks", "deletions", "starts")
                 _expect(names, patch.task, patch.expect)
-            case AddDependency():
+            case "add_dependency":
                 names.add(patch.task, "tasks", "edges", "starts")
                 names.add(patch.depends_on, "tasks")
-            case RemoveDependency():
+            case "remove_dependency":
                 names.add(patch.task, "tasks", "edges")
                 names.add(patch.depends_on, "tasks")
-            case AddComment():
+            case "add_comment":
                 names.add(patch.task, "tasks")
             case _:
                 assert_never(patch)

@@ -118,6 +118,8 @@ def _play_all(state: WorkingState, patches: Sequence[tuple[int, Patch]]) -> None
 def _creation_order(state: WorkingState, creations: Mapping[int, CreateTask | CreateProject]) -> Iterable[int]:
     """Return creations so that each comes after those its place names; ties by index (Kahn, 1962)."""
     by_name = _declared_names(creations)
+    if all(by_name.get(name, -1) < index for index, patch in creations.items() for name in _place_names(patch)):
+        return creations  # written in such an order, as most sets are
     waiting: dict[int, int] = {}
     followers: dict[int, list[int]] = {}
     ready: list[int] = []
@@ -220,7 +222,7 @@ def _compare(state: WorkingState, result: Plan, *, preview: bool) -> None:
 
 def _target(state: WorkingState, kind: EntityKind, item_id: str) -> RefTarget:
     record = state.projects[item_id] if kind is EntityKind.PROJECT else state.tasks[item_id]
-    return RefTarget.model_construct(id=record.id, key=record.key)
+    return RefTarget.trusted(id=record.id, key=record.key)
 
 
 # -- conflicts

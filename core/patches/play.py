@@ -31,30 +31,30 @@ NO_SYSTEM_FIELDS: Mapping[str, Any] = {}
 
 def play(state: WorkingState, index: int, patch: Patch) -> None:
     """Change the working state as the patch says, or report why it cannot."""
-    match patch:
-        case CreateProject():
+    match patch.op:
+        case "create_project":
             create_project(state, index, patch)
-        case UpdateProject():
+        case "update_project":
             update_project(state, index, patch)
-        case DeleteProject():
+        case "delete_project":
             delete_project(state, index, patch)
-        case RestoreProject():
+        case "restore_project":
             restore_project(state, index, patch)
-        case CreateTask():
+        case "create_task":
             create_task(state, index, patch)
-        case UpdateTask():
+        case "update_task":
             update_task(state, index, patch)
-        case MoveTask():
+        case "move_task":
             move_task(state, index, patch)
-        case DeleteTask():
+        case "delete_task":
             delete_task(state, index, patch)
-        case RestoreTask():
+        case "restore_task":
             restore_task(state, index, patch)
-        case AddDependency():
+        case "add_dependency":
             add_dependency(state, index, patch)
-        case RemoveDependency():
+        case "remove_dependency":
             remove_dependency(state, index, patch)
-        case AddComment():
+        case "add_comment":
             add_comment(state, index, patch)
         case _:
             assert_never(patch)

@@ -57,7 +57,7 @@ class WorkingState:
         self.quiet: dict[str, TaskRecord] = {}  # only counters, depth or position differ, which is no change
         self.bad_schemas: set[str] = set()  # projects whose new task_schema is no schema
         self.moved: dict[str, int] = {}  # tasks under another parent, or restored -> patch
-        self.origins: dict[tuple[str, str], tuple[int, str]] = {}  # (item id, field) -> patch and path that set it last
+        self.origins: dict[tuple[str, str], tuple[int, str]] = {}  # (item id, field checked later) -> patch and path that set it last
         self.touches: list[Touch] = []
         self.places = Places(snapshot)
         self.issues: list[Issue] = []
@@ -199,12 +199,13 @@ class WorkingState:
         project = self.projects[task.project_id]
         if project.deletion_id is not None and project.deletion_id == task.deletion_id:
             return project
-        root = task
-        while root.parent_id is not None:
+        root, seen = task, {task.id}  # moves of the same set may have closed a circle, which the rules report
+        while root.parent_id is not None and root.parent_id not in seen:
             parent = self.tasks.get(root.parent_id)
             if parent is None or parent.deletion_id != task.deletion_id:
                 break
             root = parent
+            seen.add(root.id)
         return root
 
     def _deleted(self, kind: EntityKind, item_id: str, key: str, index: int, path: str, advice: str) -> None:

@@ -134,6 +134,17 @@ def test_a_task_cannot_be_moved_below_itself(world: World) -> None:
     assert "WEB-1 > WEB-3 > WEB-1" in issue.message
 
 
+def test_a_circle_that_is_deleted_by_the_same_set_is_refused(world: World) -> None:
+    result = world.plan(
+        {"op": "move_task", "task": "WEB-1", "parent": "WEB-4"},
+        {"op": "move_task", "task": "WEB-4", "parent": "WEB-1"},
+        {"op": "delete_task", "task": "WEB-4"},
+        {"op": "delete_task", "task": "WEB-1"},
+    )
+
+    assert ErrorCode.INVALID_HIERARCHY in {issue.code for issue in result.issues}
+
+
 def test_a_set_may_pass_through_a_forbidden_middle(world: World) -> None:
     world.apply(
         {"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-5"},

@@ -108,7 +108,7 @@ def codes(refusal: DomainError) -> list[tuple[str, str]]:
     return sorted((issue.path, issue.code) for issue in refusal.details)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sets=st.lists(random_sets(), min_size=1, max_size=4))
 def test_a_plan_from_what_was_loaded_equals_a_plan_from_everything(
     sets: list[list[dict[str, Any]]], template: Path, tmp_path_factory: pytest.TempPathFactory
@@ -135,7 +135,7 @@ def test_a_plan_from_what_was_loaded_equals_a_plan_from_everything(
             assert normal(stored(ctx)) == normal(expected(world))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sets=st.lists(random_sets(), min_size=1, max_size=3))
 def test_reverting_newest_first_gives_back_every_earlier_state(
     sets: list[list[dict[str, Any]]], template: Path, tmp_path_factory: pytest.TempPathFactory
