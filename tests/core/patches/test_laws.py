@@ -181,6 +181,10 @@ def test_planning_never_changes_the_snapshot(patches: list[dict[str, Any]]) -> N
 
 
 @settings(deadline=None)
-@given(st.lists(st.dictionaries(st.text(max_size=5), st.none() | st.text() | st.integers() | st.lists(st.text()), max_size=4), min_size=1))
+@given(
+    st.lists(
+        st.dictionaries(st.text(max_size=5), st.none() | st.text() | st.integers() | st.lists(st.text()), max_size=4), min_size=1
+    )
+)
 def test_any_input_is_answered_with_issues(patches: list[dict[str, Any]]) -> None:
     assert started().plan(*patches).errors()
