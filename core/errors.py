@@ -78,8 +78,8 @@ class ConcurrentUpdate(DomainError):
 
     code = ErrorCode.CONCURRENT_UPDATE
 
-    def __init__(self, conflicts: Sequence[Conflict]) -> None:
-        super().__init__(details=[conflict_issue(conflict) for conflict in conflicts])
+    def __init__(self, conflicts: Sequence[Conflict], message: str | None = None) -> None:
+        super().__init__(message, details=[conflict_issue(conflict) for conflict in conflicts])
         self.conflicts = list(conflicts)
 
 

@@ -10,7 +10,7 @@ from core.context import Context
 from core.errors import ValidationFailed
 from schemas.paging import PageRequest
 from schemas.patches import PatchSetQuery, ProposalState
-from schemas.primitives import ItemName, PriorityInput, ProjectStatusInput, TaskStatusInput
+from schemas.primitives import FilterText, ItemName, PriorityInput, ProjectStatusInput, TaskStatusInput
 from schemas.projects import ProjectQuery
 from schemas.tasks import TaskQuery
 
@@ -90,7 +90,7 @@ class HistoryFilters(PageRequest):
     """A project's history as a query string."""
 
     task: ItemName | None = Field(default=None, alias="task_id", description="only sets that changed this task")
-    author: str | None = Field(default=None, max_length=200)
+    author: FilterText | None = Field(default=None, max_length=200)
 
     def query(self) -> PatchSetQuery:
         return PatchSetQuery(page=self.page, per_page=self.per_page, cursor=self.cursor, task=self.task, author=self.author)

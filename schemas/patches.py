@@ -14,6 +14,7 @@ from schemas.paging import PageRequest, Paging
 from schemas.primitives import (
     CommentBody,
     Description,
+    FilterText,
     Instant,
     ItemName,
     Model,
@@ -243,7 +244,7 @@ class PatchSetQuery(PageRequest):
     state: list[ProposalState] = []
     project: ItemName | None = None
     task: ItemName | None = None
-    author: str | None = Field(default=None, max_length=200)
+    author: FilterText | None = Field(default=None, max_length=200)
 
 
 class PatchSetListResponse(Paging):

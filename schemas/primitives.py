@@ -7,7 +7,7 @@ numbers beyond RFC 7493) is refused here, so that no later layer has to think ab
 import math
 import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self, TypeVar
 
@@ -139,6 +139,7 @@ Links = Annotated[dict[LinkName, LinkTarget], Field(max_length=20)]
 LinksPatch = Annotated[dict[LinkName, LinkTarget | None], Field(max_length=40)]
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
 
 
 def _iso_day(value: Any) -> Any:
@@ -150,6 +151,23 @@ def _iso_day(value: Any) -> Any:
 
 Day = Annotated[date, BeforeValidator(_iso_day)]
 Instant = AwareDatetime
+
+
+def _iso_instant(value: Any) -> Any:
+    """Instants are text; pydantic alone would also read a number as seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _INSTANT.match(value)):
+        return value
+    raise PydanticCustomError("instant_format", "must be an instant with its time zone")
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("instant_range", "must be an instant of the years 1 to 9999 in UTC") from None
+
+
+InstantInput = Annotated[AwareDatetime, BeforeValidator(_iso_instant), AfterValidator(_in_utc)]
 Minutes = Annotated[int, Field(strict=True, ge=1, le=525_600)]
 MinutesSpent = Annotated[int, Field(strict=True, ge=0, le=525_600)]
 Revision = Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE_INTEGER)]
@@ -189,6 +207,9 @@ def _sound_json(value: Any) -> Any:
 
 # The deep check runs before pydantic walks the value: its own recursion guard would answer less clearly.
 JsonObject = Annotated[dict[str, JsonValue], BeforeValidator(_sound_json), WithJsonSchema({"type": "object"})]
+
+# What a list is filtered by: text of any content, but text.
+FilterText = Annotated[str, AfterValidator(sound_text)]
 
 PROJECT_KEY = r"[A-Z][A-Z0-9]{1,9}"
 REF = r"\$[A-Za-z][A-Za-z0-9_-]{0,39}"

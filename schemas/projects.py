@@ -8,6 +8,7 @@ from schemas.paging import PageRequest, Paging
 from schemas.primitives import (
     Day,
     Description,
+    FilterText,
     Instant,
     JsonObject,
     Links,
@@ -124,8 +125,8 @@ class ProjectQuery(PageRequest):
 
     status: list[ProjectStatusInput] = []
     priority: list[PriorityInput] = []
-    tag: str | None = Field(default=None, max_length=50)
-    query: str | None = Field(default=None, max_length=200, description="literal text in key, name or description")
+    tag: FilterText | None = Field(default=None, max_length=50)
+    query: FilterText | None = Field(default=None, max_length=200, description="literal text in key, name or description")
     deleted: bool = Field(default=False, description="list the trash instead")
     sort: ProjectSort = ProjectSort.NEWEST
 

@@ -12,7 +12,9 @@ from schemas.primitives import (
     CommentBody,
     Day,
     Description,
+    FilterText,
     Instant,
+    InstantInput,
     ItemName,
     JsonObject,
     Links,
@@ -195,14 +197,14 @@ class TaskQuery(PageRequest):
     root: bool = Field(default=False, description="only top-level tasks")
     status: list[TaskStatusInput] = []
     priority: list[PriorityInput] = []
-    assignee: str | None = Field(default=None, max_length=100)
-    tag: str | None = Field(default=None, max_length=50)
+    assignee: FilterText | None = Field(default=None, max_length=100)
+    tag: FilterText | None = Field(default=None, max_length=50)
     due_before: Day | None = None
     due_after: Day | None = None
-    updated_since: Instant | None = None
+    updated_since: InstantInput | None = None
     ready: bool | None = None
     overdue: bool | None = None
-    query: str | None = Field(default=None, max_length=200, description="literal text in key, title or description")
+    query: FilterText | None = Field(default=None, max_length=200, description="literal text in key, title or description")
     deleted: bool = Field(default=False, description="list the trash instead")
     sort: TaskSort | None = Field(default=None, description="position when a parent or root is given, else newest first")
 

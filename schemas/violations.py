@@ -163,6 +163,6 @@ def _is_tag(place: Sequence[str | int], at: int) -> bool:
 
 def _words(kind: str, message: str, limits: Limits) -> Words:
     if message.startswith("must "):  # raised by our own types, already in our words
-        return message, _DAY[1] if kind == "date_format" else None
+        return message, {"date_format": _DAY[1], "instant_format": _INSTANT[1]}.get(kind)
     words = _WORDS.get(kind, ("is not valid", None))
     return words(limits) if callable(words) else words

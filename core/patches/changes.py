@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 from core.patches.snapshot import CommentRecord, ProjectRecord, TaskRecord
@@ -215,8 +216,7 @@ NEW_PROJECT: dict[str, Any] = {"status": ProjectStatus.PLANNING, "priority": Pri
 def _created_fields(record: TaskRecord | ProjectRecord, names: tuple[str, ...], new: dict[str, Any]) -> dict[str, FieldChange]:
     """Return the fields of a new item that were set to something."""
     fields: dict[str, FieldChange] = {}
-    for name in names:
-        value = getattr(record, name)
+    for name, value in zip(names, attrgetter(*names)(record), strict=True):
         if (value or value == 0) and value is not new.get(name):
             fields[name] = {"before": None, "after": wire(value)}
     return fields
@@ -228,8 +228,8 @@ def _differences(
     if before is after:
         return {}
     fields: dict[str, FieldChange] = {}
-    for name in names:
-        old, new = getattr(before, name), getattr(after, name)
+    values = attrgetter(*names)
+    for name, old, new in zip(names, values(before), values(after), strict=True):
         if old != new:
             fields[name] = {"before": wire(old), "after": wire(new)}
     return fields

@@ -22,13 +22,13 @@ from schemas.tasks import TaskExpect
 
 def check_expectations(state: WorkingState, index: int, patch: Patch) -> list[Conflict]:
     """Return a conflict for each expected value that is not the stored one."""
-    match patch:
-        case UpdateTask() | MoveTask() | DeleteTask() | RestoreTask() if patch.expect is not None:
+    match patch.op:
+        case "update_task" | "move_task" | "delete_task" | "restore_task" if patch.expect is not None:
             if patch.task.startswith("$"):
                 _on_new_item(state, index, patch.task)
             elif task_id := state.snapshot.task_names.get(patch.task):
                 return _check_task(state, index, state.snapshot.tasks[task_id], patch.expect, _proposed(patch))
-        case UpdateProject() | DeleteProject() | RestoreProject() if patch.expect is not None:
+        case "update_project" | "delete_project" | "restore_project" if patch.expect is not None:
             if patch.project.startswith("$"):
                 _on_new_item(state, index, patch.project)
             elif project_id := state.snapshot.project_names.get(patch.project):

@@ -1,25 +1,13 @@
 """Say which stored rows a patch set touches, so that storage can load those and no others."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from core.patches.keys import derived_key
+from core.patches.parse import ParsedPatches
 from core.patches.snapshot import Needs
-from schemas.patches import (
-    AddComment,
-    AddDependency,
-    CreateProject,
-    CreateTask,
-    DeleteProject,
-    DeleteTask,
-    MoveTask,
-    Patch,
-    RemoveDependency,
-    RestoreProject,
-    RestoreTask,
-    UpdateProject,
-    UpdateTask,
-)
+from schemas.changes import EntityKind
+from schemas.patches import Patch
 from schemas.tasks import TaskExpect
 
 
@@ -39,12 +27,14 @@ class _Names:
         return frozenset(self.by_reason.get(reason, ()))
 
 
-def needs_of(patches: Sequence[tuple[int, Patch]], base_revisions: Mapping[str, int]) -> Needs:
-    """Return what must be loaded to plan `patches`; linear in their number."""
+def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
+    """Return what must be loaded to plan `parsed`; linear in its patches."""
     names = _Names()
     placements = 0
-    links = _adds_links(patch for _, patch in patches)
-    for _, patch in patches:
+    links = _adds_links(patch for _, patch in parsed.patches)
+    for mention in parsed.mentions:
+        names.add(mention.name, "projects" if mention.kind is EntityKind.PROJECT else "tasks")
+    for _, patch in parsed.patches:
         match patch.op:
             case "create_project":
                 names.add(patch.key or derived_key(patch.fields.name), "key_bases")
@@ -111,7 +101,7 @@ def needs_of(patches: Sequence[tuple[int, Patch]], base_revisions: Mapping[str, 
 
 def _adds_links(patches: Iterable[Patch]) -> bool:
     """A creation alone cannot close a cycle; with a new dependency in the same set it can."""
-    return any(isinstance(patch, AddDependency) or (isinstance(patch, CreateTask) and patch.depends_on) for patch in patches)
+    return any(patch.op == "add_dependency" or (patch.op == "create_task" and patch.depends_on) for patch in patches)
 
 
 def _place(names: _Names, before: str | None, after: str | None) -> int:

@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from schemas.changes import EntityKind
 from schemas.errors import ErrorCode, Issue
-from schemas.patches import CreateProject, CreateTask, Patch
+from schemas.patches import OPS, CreateProject, CreateTask, Patch
 from schemas.violations import read_patch
+
+
+class Mention(NamedTuple):
+    """A name in a malformed patch: whether it exists is reported beside what is wrong with the form."""
+
+    patch_index: int
+    path: str
+    kind: EntityKind
+    name: str
 
 
 @dataclass(slots=True)
@@ -17,6 +27,7 @@ class ParsedPatches:
     issues: list[Issue] = field(default_factory=list)
     refs: dict[str, int] = field(default_factory=dict)  # ref -> index of the create that declares it first, sound or not
     skipped: frozenset[int] = frozenset()  # patches that were not selected
+    mentions: list[Mention] = field(default_factory=list)  # what malformed patches name
 
     def select(self, only: Sequence[int], count: int) -> "ParsedPatches":
         """Return the part of the set that `only` names; `count` is the number of patches in the set."""
@@ -26,6 +37,7 @@ class ParsedPatches:
             issues=_missing(selected, count) + [issue for issue in self.issues if issue.patch_index in selected],
             refs=self.refs,
             skipped=frozenset(range(count)) - selected,
+            mentions=[mention for mention in self.mentions if mention.patch_index in selected],
         )
 
 
@@ -46,6 +58,7 @@ def parse_patches(raw: Sequence[Any]) -> ParsedPatches:
         patch = read_patch(item, index)
         if isinstance(patch, list):
             parsed.issues += patch
+            parsed.mentions += _mentions(index, item, {issue.path for issue in patch})
             continue
         if isinstance(patch, CreateTask | CreateProject) and patch.ref and parsed.refs[patch.ref] != index:
             message = f"{patch.ref} is already created by patch {parsed.refs[patch.ref]}"
@@ -61,6 +74,18 @@ def parse_patches(raw: Sequence[Any]) -> ParsedPatches:
             continue
         parsed.patches.append((index, patch))
     return parsed
+
+
+def _mentions(index: int, item: Any, reported: set[str]) -> list[Mention]:
+    """Return the names in a malformed patch of a known op that are themselves well formed."""
+    if not isinstance(item, dict) or item.get("op") not in OPS:
+        return []
+    kinds = {"project": EntityKind.PROJECT} | dict.fromkeys(("task", "parent", "before", "after", "depends_on"), EntityKind.TASK)
+    return [
+        Mention(index, f"/{member}", kind, item[member])
+        for member, kind in kinds.items()
+        if isinstance(item.get(member), str) and f"/patches/{index}/{member}" not in reported
+    ]
 
 
 def _declare(parsed: ParsedPatches, index: int, item: Any) -> None:

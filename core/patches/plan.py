@@ -82,6 +82,8 @@ def plan(
     state = WorkingState(snapshot, parsed, ids=ids, now=now, author=author, system=system or {})
     conflicts = [conflict for index, patch in parsed.patches for conflict in check_expectations(state, index, patch)]
     _play_all(state, parsed.patches)
+    for index, path, kind, name in parsed.mentions:
+        (state.live_project if kind is EntityKind.PROJECT else state.live_task)(name, index, path)
     check(state, max_depth=max_depth)
     result = Plan(issues=sorted(parsed.issues + state.issues, key=_by_patch), conflicts=conflicts)
     if result.errors():
@@ -108,7 +110,7 @@ def _play_all(state: WorkingState, patches: Sequence[tuple[int, Patch]]) -> None
     for index in _creation_order(state, creations):
         play(state, index, creations[index])
     for index, creation in creations.items():
-        if isinstance(creation, CreateTask) and creation.depends_on:
+        if creation.op == "create_task" and creation.depends_on:
             link_created(state, index, creation)
     for index, patch in patches:
         if index not in creations:
@@ -160,13 +162,13 @@ def _declared_names(creations: Mapping[int, CreateTask | CreateProject]) -> dict
     for index, patch in creations.items():
         if patch.ref:
             names[patch.ref] = index
-        if isinstance(patch, CreateProject) and patch.key:
+        if patch.op == "create_project" and patch.key:
             names.setdefault(patch.key, index)
     return names
 
 
 def _place_names(patch: CreateTask | CreateProject) -> list[str]:
-    if isinstance(patch, CreateProject):
+    if patch.op == "create_project":
         return []
     project = patch.project if patch.project is None or patch.project.startswith("$") else patch.project.upper()
     return [name for name in (project, patch.parent, patch.before, patch.after) if name]

@@ -57,7 +57,7 @@ class WorkingState:
         self.quiet: dict[str, TaskRecord] = {}  # only counters, depth or position differ, which is no change
         self.bad_schemas: set[str] = set()  # projects whose new task_schema is no schema
         self.moved: dict[str, int] = {}  # tasks under another parent, or restored -> patch
-        self.origins: dict[tuple[str, str], tuple[int, str]] = {}  # (item id, field checked later) -> patch and path that set it last
+        self.origins: dict[tuple[str, str], tuple[int, str]] = {}  # (item id, field) -> patch and path that set it
         self.touches: list[Touch] = []
         self.places = Places(snapshot)
         self.issues: list[Issue] = []

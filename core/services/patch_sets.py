@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from core.collector import collector_paused
 from core.context import Context, Scope
 from core.errors import (
     ConcurrentUpdate,
@@ -37,6 +38,7 @@ from schemas.patches import (
     ProposalState,
     StoredPatchSet,
 )
+from schemas.violations import pointer
 
 CHANGES_IN_ANSWER = 200
 RESTORED_INSTANTS = ("completed_at", "claim_expires_at")
@@ -93,6 +95,7 @@ def _draft(patch_set: PatchSet, only: Sequence[int] | None = None, **more: Any) 
 # -- apply
 
 
+@collector_paused()
 def apply_patch_set(
     ctx: Context, patch_set: PatchSet, *, only: Sequence[int] | None = None, dry_run: bool = False
 ) -> ApplyResponse:
@@ -203,7 +206,7 @@ def _replay(tx: Transaction, stored: PatchSetRecord, draft: _Draft) -> ApplyResp
 
 def _plan(ctx: Context, tx: Transaction, draft: _Draft, *, preview: bool) -> tuple[Snapshot, Plan]:
     selection = draft.selection
-    snapshot = tx.load_snapshot(needs_of(selection.patches, draft.base_revisions))
+    snapshot = tx.load_snapshot(needs_of(selection, draft.base_revisions))
     result = plan(
         snapshot,
         selection,
@@ -221,7 +224,7 @@ def _plan(ctx: Context, tx: Transaction, draft: _Draft, *, preview: bool) -> tup
 def _base_issues(snapshot: Snapshot, base_revisions: Mapping[str, int]) -> list[Issue]:
     found = []
     for name, revision in base_revisions.items():
-        path = f"/base_revisions/{name}"
+        path = pointer(["base_revisions", name])
         project_id = snapshot.project_names.get(name)
         if project_id is None:
             found.append(Issue(path=path, code=ErrorCode.NOT_FOUND, message=f"there is no project {name!r}"))
@@ -246,6 +249,7 @@ def _refuse(result: Plan) -> None:
 # -- propose and close
 
 
+@collector_paused()
 def validate_patch_set(ctx: Context, patch_set: PatchSet, *, only: Sequence[int] | None = None) -> ValidationResponse:
     """Return whether the set would be accepted now, every broken rule, and its exact effect; stores nothing."""
     ctx.principal.require(Scope.PATCHES_PROPOSE)
@@ -253,6 +257,7 @@ def validate_patch_set(ctx: Context, patch_set: PatchSet, *, only: Sequence[int]
     return ctx.read(lambda tx: _validation(*_plan(ctx, tx, draft, preview=True)))
 
 
+@collector_paused()
 def propose_patch_set(
     ctx: Context, patch_set: PatchSet, *, supersedes: str | None = None, engine: str = "caller"
 ) -> PatchSetDetail:
@@ -279,13 +284,19 @@ def propose_patch_set(
     validation = _validation(snapshot, result)
     record = replace(_record(ctx, draft, snapshot, None), supersedes=supersedes, base_revisions=validation.base_revisions)
 
-    def work(tx: Transaction) -> None:
+    def work(tx: Transaction) -> PatchSetRecord | None:
+        stored = tx.find_patch_set(record.id, lock=True) if draft.id else None
+        if stored is not None:  # another call with this id came between
+            return stored
         if supersedes is not None:
             older = _open(tx, supersedes)
             tx.save_proposal(_closed(ctx, older, ProposalState.SUPERSEDED, f"superseded by {record.id}"))
         tx.save_proposal(record)
+        return None
 
-    ctx.write(work)
+    stored = ctx.write(work)
+    if stored is not None:
+        return _same_proposal(ctx, stored, draft)
     return PatchSetDetail(**_stored(record).__dict__, preview=validation)
 
 
@@ -318,6 +329,7 @@ def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "") -> St
     return _stored(ctx.write(work))
 
 
+@collector_paused()
 def revert_patch_set(ctx: Context, patch_set_id: str, *, dry_run: bool = False) -> ApplyResponse:
     """Apply the inverse of an applied set as a new set; history only grows.
 
@@ -353,6 +365,7 @@ def _system_fields(record: PatchSetRecord) -> System:
 # -- read
 
 
+@collector_paused()
 def get_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
     """Return a stored set with its preview on today's state (while proposed) or its effect (once applied)."""
     ctx.principal.require(Scope.PROJECTS_READ)
@@ -396,13 +409,15 @@ def list_changes(ctx: Context, patch_set_id: str, *, cursor: str | None = None, 
     after = int(cursor or 0)
 
     def work(tx: Transaction) -> ChangeListResponse:
-        record = _find(tx, patch_set_id)
+        total = tx.count_changes(patch_set_id)
+        if total is None:
+            raise _unknown_patch_set(patch_set_id)
         changes = tx.list_changes(patch_set_id, after=after, limit=per_page)
         end = after + len(changes)
-        more = end < record.changes_total
+        more = end < total
         return ChangeListResponse(
             changes=changes,
-            total=record.changes_total,
+            total=total,
             page=None,
             per_page=per_page,
             has_next=more,
@@ -421,8 +436,12 @@ def unknown_project(tx: Transaction, name: str) -> NotFound:
 def _find(tx: Transaction, patch_set_id: str, *, lock: bool = False) -> PatchSetRecord:
     record = tx.find_patch_set(patch_set_id, lock=lock)
     if record is None:
-        raise NotFound(f"there is no patch set {patch_set_id!r}", hint="list the patch sets to see which exist")
+        raise _unknown_patch_set(patch_set_id)
     return record
+
+
+def _unknown_patch_set(patch_set_id: str) -> NotFound:
+    return NotFound(f"there is no patch set {patch_set_id!r}", hint="list the patch sets to see which exist")
 
 
 def _open(tx: Transaction, patch_set_id: str) -> PatchSetRecord:

@@ -69,12 +69,17 @@ def create_task(ctx: Context, draft: TaskCreate, *, dry_run: bool = False) -> Wr
 def update_task(
     ctx: Context, task: str, update: TaskUpdate, *, if_match: int | None = None, dry_run: bool = False
 ) -> Written[Task]:
-    """Change the given fields of a task, its place, and its dependencies, as one set."""
+    """Change the given fields of a task, its place, and its dependencies, as one set.
+
+    Naming the parent it already has, without a sibling, leaves a task where it is: what was read can be sent back.
+    """
 
     def build(tx: Transaction) -> list[dict[str, Any]]:
         _match(ctx, tx, task, if_match)
         patches: list[dict[str, Any]] = []
         fields, place = _fields(update), _place(update)
+        if place and _stays(ctx, tx, task, place):
+            place = {}
         if fields or not (place or "depends_on" in update.model_fields_set):
             patches.append({"op": "update_task", "task": task, "fields": fields})
         if place:
@@ -222,6 +227,7 @@ class _NotClaimable(Exception):
     def refusal(self, claimer: str) -> ConcurrentUpdate:
         task = self.task
         taken = task.claimed_by is not None
+        why = f"is claimed by {task.claimed_by}" if taken else f"is not ready: {_why_not_ready(task)}"
         return ConcurrentUpdate(
             [
                 Conflict(
@@ -233,8 +239,17 @@ class _NotClaimable(Exception):
                     current=task.claimed_by if taken else False,
                     proposed=claimer if taken else True,
                 )
-            ]
+            ],
+            f"{task.key} {why}.",
         )
+
+
+def _why_not_ready(task: Task) -> str:
+    if task.subtask_count:
+        return "it has subtasks, claim one of them"
+    if task.status is not TaskStatus.TODO:
+        return f"its status is {task.status}"
+    return "something it or a task above it depends on is still open"
 
 
 def _claimable(ctx: Context, task: Task, claimer: str) -> bool:
@@ -257,6 +272,18 @@ def _match(ctx: Context, tx: Transaction, task: str, if_match: int | None) -> No
         current = _live(ctx, tx, task).revision
         if current != if_match:
             raise PreconditionFailed(hint=f"{task} is at revision {current}")
+
+
+def _stays(ctx: Context, tx: Transaction, task: str, place: dict[str, Any]) -> bool:
+    """Whether a place names no sibling, and no parent but the task's own."""
+    if place.get("before") is not None or place.get("after") is not None:
+        return False
+    if "parent" not in place:
+        return True
+    current = tx.find_task(task, today=ctx.today)
+    if current is None or place["parent"] is None:
+        return current is not None and current.parent_id is None
+    return place["parent"].upper() in ((current.parent or "").upper(), (current.parent_id or "").upper())
 
 
 def _relink(ctx: Context, tx: Transaction, task: str, wanted: list[str]) -> list[dict[str, Any]]:

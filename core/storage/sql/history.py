@@ -41,6 +41,7 @@ def _put() -> postgresql.Insert:
 PUT = Statement(_put())
 FORGET_PROJECTS = Statement(delete(patch_set_projects).where(_R.workspace_id == WORKSPACE, _R.patch_set_id == bindparam("i")))
 INSERT_TOUCHED = Statement(insert(patch_set_projects).values({column: bindparam(f"v_{column.name}") for column in _R}))
+TOTAL_CHANGES = Statement(select(_S.changes_total).where(_S.workspace_id == WORKSPACE, _S.id == bindparam("i")))
 CHANGES = Statement(
     select(_H.kind, _H.entity_id, _H.key, _H.title, _H.action, _H.fields, _H.patch_indexes, _H.cascaded)
     .where(_H.workspace_id == WORKSPACE, _H.patch_set_id == bindparam("i"), _H.ordinal >= bindparam("after"))
@@ -85,6 +86,11 @@ class History(Naming):
         if self.execute(PUT, v_workspace_id=self.workspace, **values) != 1:
             raise SerialisationFailure
         self.execute(FORGET_PROJECTS, i=record.id)
+
+    def count_changes(self, patch_set_id: str) -> int | None:
+        """Return how many changes a set made; None if there is no such set."""
+        row = self.row(TOTAL_CHANGES, i=patch_set_id)
+        return None if row is None else int(row[0])
 
     def list_changes(self, patch_set_id: str, *, after: int = 0, limit: int = 200) -> list[Change]:
         """Return stored changes of an applied set in plan order, from the `after`-th on."""

@@ -8,7 +8,7 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -18,6 +18,8 @@ from core.errors import InvalidCursor
 from core.storage.sql.session import Session
 from core.storage.sql.types import Instant
 from schemas.paging import PageRequest
+
+MAX_POSITION = 2**63 - 1  # what both databases hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +105,13 @@ def _parse_cursor(cursor: str, digest: str, sorting: Sorting) -> list[Any]:
 def _parse_value(value: Any, key: ColumnElement[Any]) -> Any:
     try:
         if isinstance(key.type, Integer):
+            if not isinstance(value, int) or abs(value) > MAX_POSITION:
+                raise InvalidCursor
             return int(value)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or "\0" in value:
             raise InvalidCursor
         if isinstance(key.type, Instant):
-            return datetime.fromisoformat(value)
+            return datetime.fromisoformat(value).astimezone(UTC)
         return date.fromisoformat(value) if isinstance(key.type, Date) else value
-    except (ValueError, TypeError) as error:
+    except (ValueError, OverflowError) as error:
         raise InvalidCursor from error

@@ -252,4 +252,3 @@ patch_set_changes = Table(
 )
 _H = patch_set_changes.c
 _index("ix_patch_set_changes_entity", _H.workspace_id, _H.kind, _H.entity_id, _H.revision)
-_index("ix_patch_set_changes_project", _H.workspace_id, _H.project_id, _H.revision)

@@ -103,6 +103,17 @@ def test_every_issue_is_reported_at_once_with_its_place(world: World) -> None:
     assert not result.changes
 
 
+def test_a_malformed_patch_does_not_hide_that_its_target_is_unknown(world: World) -> None:
+    result = world.plan(update("WEB-99", title="x" * 300), create("x", parent="WEB-98", fields={"status": "odd"}))
+
+    assert [(issue.path, issue.code) for issue in result.issues] == [
+        ("/patches/0/fields/title", ErrorCode.VALIDATION_ERROR),
+        ("/patches/0/task", ErrorCode.NOT_FOUND),
+        ("/patches/1/fields/status", ErrorCode.VALIDATION_ERROR),
+        ("/patches/1/parent", ErrorCode.NOT_FOUND),
+    ]
+
+
 def test_a_cycle_of_three_is_named(world: World) -> None:
     result = world.plan(
         {"op": "add_dependency", "task": "WEB-2", "depends_on": "WEB-5"},

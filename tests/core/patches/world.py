@@ -63,7 +63,7 @@ class World:
         parsed = parse_patches(patches)
         if only is not None:
             parsed = parsed.select(only, len(patches))
-        needs = needs_of(parsed.patches, base or {})
+        needs = needs_of(parsed, base or {})
         return plan(
             self.snapshot(needs),
             parsed,

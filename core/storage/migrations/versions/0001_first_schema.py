@@ -117,7 +117,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "patch_set_id", "ordinal", name="pk_patch_set_changes"),
     )
     op.create_index("ix_patch_set_changes_entity", "patch_set_changes", ["workspace_id", "kind", "entity_id", "revision"])
-    op.create_index("ix_patch_set_changes_project", "patch_set_changes", ["workspace_id", "project_id", "revision"])
     op.create_table(
         "patch_set_projects",
         sa.Column("workspace_id", CODE, nullable=False),
