@@ -197,7 +197,7 @@ class PatchSet(Model):
     )
     summary: Summary = ""
     rationale: Description = ""
-    base_revisions: dict[str, Revision] = Field(
+    base_revisions: dict[ItemName, Revision] = Field(
         default={}, max_length=1_000, description="project key or id -> the revision the author saw"
     )
     patches: RawPatches

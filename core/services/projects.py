@@ -135,6 +135,7 @@ def _write(
 ) -> Written[Project]:
     def build(tx: Transaction) -> list[dict[str, Any]]:
         if if_match is not None:
+            tx.lock_projects(projects=[project])  # no other write comes between the comparison and this one
             current = live_project(tx, project).revision
             if current != if_match:
                 raise PreconditionFailed(hint=f"{project} is at revision {current}")

@@ -197,7 +197,7 @@ def _claim(ctx: Context, name: str, claimer: str, lease_minutes: int, *, named: 
     expires = ctx.now + timedelta(minutes=lease_minutes)
 
     def work(tx: Transaction) -> list[dict[str, Any]]:
-        task = _live(ctx, tx, name)
+        task = _held(ctx, tx, name)
         if not _claimable(ctx, task, claimer):
             raise _NotClaimable(task)
         fields: dict[str, Any] = {"status": TaskStatus.IN_PROGRESS.value}
@@ -269,7 +269,7 @@ def _write(ctx: Context, task: str, summary: str, build: Any, dry_run: bool) -> 
 
 def _match(ctx: Context, tx: Transaction, task: str, if_match: int | None) -> None:
     if if_match is not None:
-        current = _live(ctx, tx, task).revision
+        current = _held(ctx, tx, task).revision
         if current != if_match:
             raise PreconditionFailed(hint=f"{task} is at revision {current}")
 
@@ -280,15 +280,15 @@ def _stays(ctx: Context, tx: Transaction, task: str, place: dict[str, Any]) -> b
         return False
     if "parent" not in place:
         return True
-    current = tx.find_task(task, today=ctx.today)
-    if current is None or place["parent"] is None:
-        return current is not None and current.parent_id is None
+    current = _held(ctx, tx, task)
+    if place["parent"] is None:
+        return current.parent_id is None
     return place["parent"].upper() in ((current.parent or "").upper(), (current.parent_id or "").upper())
 
 
 def _relink(ctx: Context, tx: Transaction, task: str, wanted: list[str]) -> list[dict[str, Any]]:
     """Return the operations that turn the current dependencies into the wanted ones."""
-    current = set(_live(ctx, tx, task).depends_on)
+    current = set(_held(ctx, tx, task).depends_on)
     keys: dict[str, None] = {}
     for name in wanted:
         found = tx.find_task(name, today=ctx.today)
@@ -296,6 +296,12 @@ def _relink(ctx: Context, tx: Transaction, task: str, wanted: list[str]) -> list
     added = [{"op": "add_dependency", "task": task, "depends_on": key} for key in keys if key not in current]
     removed = [{"op": "remove_dependency", "task": task, "depends_on": key} for key in sorted(current - keys.keys())]
     return added + removed
+
+
+def _held(ctx: Context, tx: Transaction, name: str) -> Task:
+    """Return a live task after locking its project: what is decided by it still holds when it is written."""
+    tx.lock_projects(tasks=[name])
+    return _live(ctx, tx, name)
 
 
 def _live(ctx: Context, tx: Transaction, name: str) -> Task:

@@ -5,7 +5,7 @@ run again after a serialisation failure, so it must be free of side effects. Eve
 bounded to the transaction's workspace; another workspace's rows do not exist here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
@@ -55,6 +55,9 @@ class Transaction(Protocol):
     # -- what plans need
     def load_snapshot(self, needs: Needs) -> Snapshot:
         """Return the rows a patch set touches. In a write, its projects are locked first."""
+
+    def lock_projects(self, *, projects: Iterable[str] = (), tasks: Iterable[str] = ()) -> None:
+        """In a write, lock these projects and those of these tasks: what is read from now on stays true to the end."""
 
     def save_plan(self, record: PatchSetRecord, plan: Plan) -> PatchSetRecord:
         """Store the effects of `plan` and `record` as applied; returns it with `seq` filled in.

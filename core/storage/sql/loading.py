@@ -111,6 +111,21 @@ class Loading(Naming):
         """Return the rows a patch set touches. In a write, its projects are locked first."""
         return _SnapshotLoader(self, needs).load()
 
+    def lock_projects(self, *, projects: Iterable[str] = (), tasks: Iterable[str] = ()) -> None:
+        """In a write, lock these projects and those of these tasks: what is read from now on stays true to the end."""
+        if not self.locking:
+            return
+        dump = self.codec.dump_ids
+        project_ids, project_keys = split_names(projects)
+        task_ids, task_keys = split_names(tasks)
+        self.rows(
+            LOCK_PROJECTS,
+            project_ids=dump(project_ids),
+            project_keys=dump(project_keys),
+            task_ids=dump(task_ids),
+            task_keys=dump(task_keys),
+        )
+
 
 class _SnapshotLoader:
     def __init__(self, session: Loading, needs: Needs) -> None:
@@ -126,8 +141,7 @@ class _SnapshotLoader:
         project_names = (
             needs.projects | needs.whole_projects | needs.project_deletions | needs.append_to_projects
         ) | needs.base_revisions.keys()
-        if self.session.locking:
-            self._lock(project_names, task_names)
+        self.session.lock_projects(projects=project_names, tasks=task_names)
         self._load_named_tasks(task_names)
         self._load_families()
         self._load_named_projects(project_names)
@@ -142,18 +156,6 @@ class _SnapshotLoader:
             search.run(self._task_ids(needs.starts), self._task_ids(needs.ends))
         self._load_later_changes()
         return self.snapshot
-
-    def _lock(self, project_names: Iterable[str], task_names: Iterable[str]) -> None:
-        dump = self.session.codec.dump_ids
-        project_ids, project_keys = split_names(project_names)
-        task_ids, task_keys = split_names(task_names)
-        self.session.rows(
-            LOCK_PROJECTS,
-            project_ids=dump(project_ids),
-            project_keys=dump(project_keys),
-            task_ids=dump(task_ids),
-            task_keys=dump(task_keys),
-        )
 
     def _load_named_tasks(self, names: frozenset[str]) -> None:
         wanted = {name: canonical(name) for name in names}

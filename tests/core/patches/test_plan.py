@@ -265,11 +265,62 @@ def test_custom_must_satisfy_the_projects_schema(world: World) -> None:
     assert len(later.issues) == 5, "every task is checked against a new schema"
 
 
-@pytest.mark.parametrize("schema", [{"type": "nonsense"}, {"$ref": "http://example.com/schema.json"}])
-def test_a_task_schema_must_be_a_schema_without_foreign_references(world: World, schema: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "nonsense"},
+        {"$ref": "http://example.com/schema.json"},
+        {"$ref": "#/nope"},
+        {"$ref": "#/%"},
+        {"properties": {"a": {"$ref": "#name", "$anchor": "name"}}},
+        {"unevaluatedProperties": {"$ref": "#/$defs/absent"}},
+        {"properties": {"a": {"$dynamicRef": "#q"}}},
+        {"properties": {"a": {"pattern": "("}}},
+        {"properties": {"a": {"pattern": "(?=look)"}}},
+        {"patternProperties": {"^x": True}},
+    ],
+)
+def test_a_task_schema_must_be_a_schema_that_can_be_evaluated_by_itself(world: World, schema: dict[str, Any]) -> None:
     issue = only_issue(world.plan({"op": "update_project", "project": "WEB", "fields": {"task_schema": schema}}).issues)
 
     assert issue.path.startswith("/patches/0/fields/task_schema/")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]},
+        {"properties": {"a": {"$ref": "#/properties/a"}}},
+        {
+            "$defs": {str(n): {"anyOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(30)} | {"30": False},
+            "$ref": "#/$defs/0",
+        },
+    ],
+)
+def test_a_schema_without_end_is_an_issue_and_no_hang(world: World, schema: dict[str, Any]) -> None:
+    world.apply(*({"op": "delete_task", "task": key} for key in ("WEB-1", "WEB-4", "WEB-5")))
+    world.apply({"op": "update_project", "project": "WEB", "fields": {"task_schema": schema}})
+
+    issue = only_issue(world.plan(create("x", fields={"custom": {"a": "b"}})).issues)
+
+    assert "without end" in issue.message
+
+
+def test_a_pattern_cannot_hold_a_write(world: World) -> None:
+    schema = {"properties": {"a": {"pattern": "^(a+)+$"}}}
+    world.apply({"op": "update_project", "project": "WEB", "fields": {"task_schema": schema}})
+
+    world.apply(update("WEB-2", custom={"a": "aaa"}))
+    issue = only_issue(world.plan(update("WEB-2", custom={"a": "a" * 5_000 + "!"})).issues)
+
+    assert issue.path == "/patches/0/fields/custom/a"
+
+
+def test_properties_may_be_named_like_keywords(world: World) -> None:
+    schema = {"properties": {"$ref": {"type": "string"}, "pattern": {"enum": ["("]}}, "default": {"$ref": "nowhere"}}
+
+    world.apply({"op": "update_project", "project": "WEB", "fields": {"task_schema": schema}})
 
 
 def test_deleting_takes_the_subtree_and_restoring_revives_exactly_that(world: World) -> None:

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from core.context import Context, Principal, Scope
 from core.errors import ConcurrentUpdate, DomainError, Forbidden, IdempotencyKeyReused, InvalidPatch, NotFound, PatchSetClosed
 from core.services import patch_sets, projects, tasks
 from core.wiring import Orchestrator
-from schemas.changes import ApplyResponse
+from schemas.changes import ApplyResponse, ValidationResponse
 from schemas.errors import ErrorCode
 from schemas.patches import PatchSet, PatchSetQuery, ProposalState
 from schemas.tasks import TaskUpdate
@@ -254,6 +255,34 @@ def test_a_large_set_answers_with_a_first_page_of_changes(ctx: Context, web: App
         titles += [change.title for change in page.changes]
         cursor = page.next_cursor
     assert titles == [f"T{number}" for number in range(450)]
+
+
+def test_a_base_of_an_unknown_project_is_named_by_a_json_pointer(ctx: Context, web: ApplyResponse) -> None:
+    with pytest.raises(InvalidPatch) as refusal:
+        patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), base_revisions={"a/b~c": 1}))
+
+    assert refusal.value.details[0].path == "/base_revisions/a~1b~0c"
+
+
+def test_a_base_is_named_by_sound_text() -> None:
+    with pytest.raises(ValidationError):
+        a_set(rename("WEB-2", "Login"), base_revisions={"a\0": 1})
+
+
+def test_proposing_never_replaces_what_another_call_stored_meanwhile(
+    ctx: Context, web: ApplyResponse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed = a_set(rename("WEB-2", "Login"), id=ID)
+    preview = patch_sets._validation
+
+    def overtaken(*arguments: Any) -> ValidationResponse:
+        monkeypatch.setattr(patch_sets, "_validation", preview)
+        patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), id=ID))
+        return preview(*arguments)
+
+    monkeypatch.setattr(patch_sets, "_validation", overtaken)
+
+    assert patch_sets.propose_patch_set(ctx, proposed).proposal.state is ProposalState.APPLIED
 
 
 def test_a_refused_write_leaves_the_database_as_it_was(ctx: Context, web: ApplyResponse) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core.errors import InvalidCursor, NotFound
+from core.storage.sql.paging import parse_cursor, render_cursor
 from schemas.primitives import Priority, ProjectStatus, TaskStatus
 from schemas.projects import ProjectQuery, ProjectSort
 from schemas.tasks import TaskListResponse, TaskQuery, TaskSort
@@ -125,6 +126,16 @@ def test_a_cursor_belongs_to_its_filter_and_sort(database: Database) -> None:
 def test_what_is_no_cursor_is_refused(database: Database, cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         listed(database, cursor=cursor)
+
+
+@pytest.mark.parametrize("sort", [TaskSort.PRIORITY, TaskSort.POSITION, TaskSort.DUE_DATE, TaskSort.NEWEST])
+@pytest.mark.parametrize("value", [10**30, 1.5, "\0", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", None, []])
+def test_a_cursor_with_an_altered_value_is_refused(database: Database, sort: TaskSort, value: object) -> None:
+    fill_with_ties(database)
+    digest, _, *rest = parse_cursor(listed(database, sort=sort, per_page=5).next_cursor or "")
+
+    with pytest.raises(InvalidCursor):
+        listed(database, sort=sort, per_page=5, cursor=render_cursor([digest, value, *rest]))
 
 
 def test_a_page_and_a_cursor_together_are_refused(database: Database) -> None:
