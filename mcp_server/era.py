@@ -5,6 +5,7 @@ refused. Here probes are answered aside until another request has decided. This 
 that touches the SDK's low-level server; it goes when the SDK is fixed.
 """
 
+import json
 from typing import Any
 
 import anyio
@@ -12,7 +13,16 @@ from mcp import Client
 from mcp.server import MCPServer
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp.types import METHOD_NOT_FOUND, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
+from mcp.types import (
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCRequest,
+    JSONRPCResponse,
+)
+from pydantic import ValidationError
 
 UNSUPPORTED_PROTOCOL_VERSION = -32022
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -28,7 +38,11 @@ async def serve_stdio(server: MCPServer[Any], *, legacy_only: bool = False) -> N
             decided = False
             async with forward:
                 async for item in incoming:
-                    request = item.message if isinstance(item, SessionMessage) else None
+                    if isinstance(item, Exception):
+                        if (refused := _unreadable(item)) is not None:
+                            await outgoing.send(SessionMessage(refused))
+                        continue
+                    request = item.message
                     if isinstance(request, JSONRPCRequest):
                         if not decided and request.method == "server/discover":
                             await outgoing.send(SessionMessage(await _answer(server, request, legacy_only)))
@@ -54,6 +68,31 @@ async def _answer(server: MCPServer[Any], request: JSONRPCRequest, legacy_only: 
     data = {"supported": answer["supportedVersions"], "requested": asked}
     error = ErrorData(code=UNSUPPORTED_PROTOCOL_VERSION, message="Unsupported protocol version", data=data)
     return JSONRPCError(jsonrpc="2.0", id=request.id, error=error)
+
+
+def _unreadable(error: Exception) -> JSONRPCError | None:
+    """Return the answer to a line that is no message, with its id where it has one; the SDK would let its sender wait."""
+    if not isinstance(error, ValidationError):
+        return None
+    found = error.errors(include_url=False)
+    lines = [issue for issue in found if issue["type"] == "json_invalid"]
+    if not lines:
+        messages = [issue["input"] for issue in found if isinstance(issue["input"], dict) and "jsonrpc" in issue["input"]]
+        data = ErrorData(code=INVALID_REQUEST, message="The line is not a JSON-RPC message")
+        return JSONRPCError(jsonrpc="2.0", id=_id_of(messages[0] if messages else None), error=data)
+    line = lines[0]["input"]
+    if not line.strip():
+        return None
+    try:
+        message = json.loads(line)  # reads more than JSON allows, such as half of a surrogate pair
+    except (ValueError, RecursionError):
+        message = None
+    return JSONRPCError(jsonrpc="2.0", id=_id_of(message), error=ErrorData(code=PARSE_ERROR, message=lines[0]["msg"]))
+
+
+def _id_of(message: Any) -> str | int | None:
+    id = message.get("id") if isinstance(message, dict) else None
+    return id if type(id) is int or (isinstance(id, str) and id.isascii()) else None
 
 
 async def _discovery(server: MCPServer[Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mcp.types import CallToolResult, TextContent
 
-from mcp_server.rendering import CUT, MAX_TEXT, compact_json
+from mcp_server.rendering import CUT, MAX_TEXT, bounded, compact_json
 from schemas.errors import ErrorCode, ErrorDetail, Issue
 from schemas.violations import issues_of, pointer
 
@@ -14,7 +14,7 @@ MAX_ISSUES = 100  # structured; the text shows as many as its bound allows
 NEXT_CALL = {
     ErrorCode.NOT_FOUND: "list_projects and list_tasks show the keys that exist.",
     ErrorCode.DELETED_RESOURCE: "propose restore_task or restore_project first, or leave the item out.",
-    ErrorCode.PATCH_SET_CLOSED: "get_patch_set shows what became of it; for another change propose_patch_set anew.",
+    ErrorCode.PATCH_SET_CLOSED: "get_patch_set shows what became of it; propose_patch_set(rebase=its id) proposes it anew.",
     ErrorCode.DEPENDENCY_CYCLE: "leave out one dependency of the chain and send the whole set again.",
     ErrorCode.INVALID_PATCH: "correct every issue and send the whole set again; nothing was stored.",
     ErrorCode.INVALID_HIERARCHY: "get_project shows the outline; correct the patch and send the whole set again.",
@@ -28,8 +28,9 @@ NEXT_CALL = {
 def refusal(error: ErrorDetail, *, step: str | None = None) -> CallToolResult:
     """Return the tool result that refuses a call; `step` says what to do next, unless the code says it."""
     text = _text(error, step or NEXT_CALL.get(error.code))
-    bounded = error.model_copy(update={"details": error.details[:MAX_ISSUES]}).model_dump(mode="json", exclude_none=True)
-    return CallToolResult(content=[TextContent(text=text)], structured_content=bounded, is_error=True)
+    shown = error.model_copy(update={"details": error.details[:MAX_ISSUES]}).model_dump(mode="json", exclude_none=True)
+    shown |= {"details_total": len(error.details)} if len(error.details) > MAX_ISSUES else {}
+    return CallToolResult(content=[TextContent(text=text)], structured_content=bounded(shown), is_error=True)
 
 
 def invalid_arguments(tool: str, known: Sequence[str], unknown: Sequence[str], wrong: Sequence[Mapping[str, Any]]) -> ErrorDetail:
@@ -65,7 +66,7 @@ def _text(error: ErrorDetail, step: str | None) -> str:
     for number, issue in enumerate(error.details):
         line = f"- {issue.hint}" if not issue.path and issue.message == error.message else issue_line(issue)
         if sum(map(len, lines)) + len(lines) + len(line) > MAX_TEXT - CUT:
-            lines.append(f"... {len(error.details) - number} more issues; correct these first.")
+            lines.append(f"... {len(error.details) - number:,} more issues; correct these first.")
             break
         lines.append(line)
     return "\n".join([*lines, f"Next: {step}"] if step else lines)

@@ -8,7 +8,7 @@ from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent
 
 from core.patches.text import safe, safe_title, safe_word, show_count, show_minutes
 from schemas.changes import Change, Totals
-from schemas.patches import PatchSetSummary
+from schemas.patches import PatchSetSummary, ProposalState
 from schemas.primitives import Model, Priority
 from schemas.projects import Project
 from schemas.schedule import ScheduledTask
@@ -17,14 +17,15 @@ from schemas.tasks import Task
 MAX_TEXT = 8_000  # characters of one answer
 CUT = 300  # room for the sentence that says what was cut
 MAX_VALUE = 500  # characters of one string inside a structured change
+MAX_STRUCTURE = 32_000  # characters of the structured half of an answer, as JSON
+MAX_TEXT_VALUE = 2_000  # characters of one string inside a structure that is too large
+OLDEST_FIRST = {"comments"}  # lists whose first items are left out first
 
 TASK_FACTS = {
     "key", "title", "status", "priority", "assignee", "parent", "start_date", "due_date", "estimated_minutes",
-    "depends_on", "is_ready", "is_overdue", "claimed_by", "revision",
+    "depends_on", "is_ready", "is_overdue", "claimed_by",
 }  # fmt: skip
-PATCH_SET_FACTS = {
-    "id", "summary", "state", "engine", "author", "created_at", "closed_at", "closed_by", "changes_total", "reverts", "revisions",
-}  # fmt: skip
+PATCH_SET_FACTS = {"id", "summary", "state", "engine", "author", "created_at", "closed_at", "closed_by", "reverts", "revisions"}
 PROJECT_FACTS = {
     "key", "name", "status", "priority", "start_date", "due_date", "revision", "task_count", "completed_task_count",
     "progress", "estimated_minutes",
@@ -34,7 +35,29 @@ PROJECT_FACTS = {
 def answer(text: str, structured: Mapping[str, Any], *, links: Sequence[ResourceLink] = ()) -> CallToolResult:
     """Return a tool result whose text and structure state the same facts."""
     content: list[ContentBlock] = [TextContent(text=text), *links]
-    return CallToolResult(content=content, structured_content=dict(structured))
+    return CallToolResult(content=content, structured_content=bounded(structured))
+
+
+def bounded(structured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what fits of a structure: long texts are shortened, then lists, and `cut` says what was left out."""
+    if _size(structured) <= MAX_STRUCTURE:
+        return dict(structured)
+    values: dict[str, Any] = _shortened(dict(structured), MAX_TEXT_VALUE)
+    counts = {name: len(value) for name, value in values.items() if isinstance(value, list)}
+    while _size(values) > MAX_STRUCTURE and (longest := max(counts, key=lambda name: _size(values[name]), default="")):
+        if not (items := values[longest]):
+            break
+        half = len(items) // 2
+        values[longest] = items[-half:] if half and longest in OLDEST_FIRST else items[:half]
+    left_out = [
+        f"{total - len(values[name]):,} of {total:,} {name}" for name, total in counts.items() if len(values[name]) < total
+    ]
+    what = " and ".join(left_out) or "parts of long texts"
+    return values | {"cut": f"{what} left out; use a smaller limit, or read the item's resource"}
+
+
+def _size(value: Any) -> int:
+    return len(compact_json(value))
 
 
 def patch_set_link(patch_set_id: str) -> ResourceLink:
@@ -87,14 +110,16 @@ def next_page(cursor: str | None) -> dict[str, str]:
     return {} if cursor is None else {"next_cursor": cursor}
 
 
-def task_line(task: Task) -> str:
-    """Return `WEB-14 [todo] high @ana due 2026-12-01 Title (8h, waits for WEB-3, ready)`."""
+def task_line(task: Task, *, placed: bool = False) -> str:
+    """Return `WEB-14 [todo] high @ana due 2026-12-01 Title (8h, waits for WEB-3, ready)`; `placed` also names its parent."""
     words = [task.key, f"[{task.status}]"]
     words += [str(task.priority)] if task.priority is not Priority.MEDIUM else []
     words += [f"@{safe_word(task.assignee)}"] if task.assignee else []
+    words += [f"start {task.start_date}"] if task.start_date else []
     words += [f"due {task.due_date}"] if task.due_date else []
     words.append(safe_title(task.title))
-    notes = [show_minutes(task.estimated_minutes)] if task.estimated_minutes else []
+    notes = [f"under {task.parent}"] if placed and task.parent else []
+    notes += [show_minutes(task.estimated_minutes)] if task.estimated_minutes else []
     notes += [f"{show_count(task.subtask_count, 'subtask')}, {task.progress}%"] if task.subtask_count else []
     notes += [f"waits for {listed(task.depends_on)}"] if task.depends_on else []
     notes += [f"claimed by {safe_word(task.claimed_by)}"] if task.claimed_by else []
@@ -112,13 +137,21 @@ def project_line(project: Project) -> str:
     return f"{' '.join(words)} {safe_title(project.name)}: {done}{estimate}, revision {project.revision}"
 
 
+def patch_set_facts(patch_set: PatchSetSummary) -> dict[str, Any]:
+    """Return what `patch_set_line` says, as data."""
+    applied = patch_set.state is ProposalState.APPLIED  # any other has changed nothing, but holds patches
+    return facts(patch_set, PATCH_SET_FACTS | {"changes_total" if applied else "patch_count"})
+
+
 def patch_set_line(patch_set: PatchSetSummary) -> str:
     """Return one line of a history: when, id, effect on revisions, author, summary."""
     when = (patch_set.closed_at or patch_set.created_at).strftime("%Y-%m-%d %H:%M")
     revisions = "".join(f" {key} r{revision}" for key, revision in patch_set.revisions.items())
     by = safe_word(patch_set.closed_by or patch_set.author)
     undone = f" (reverts {listed(patch_set.reverts)})" if patch_set.reverts else ""
-    state = f"[{patch_set.state}]{revisions} {show_count(patch_set.changes_total, 'change')} by {by}"
+    applied = patch_set.state is ProposalState.APPLIED
+    size = show_count(patch_set.changes_total, "change") if applied else show_count(patch_set.patch_count, "patch", "patches")
+    state = f"[{patch_set.state}]{revisions} {size} by {by}"
     return f"{when} {patch_set.id} {state}: {safe_title(patch_set.summary) or 'no summary'}{undone}"
 
 
@@ -144,9 +177,10 @@ def _effect(name: str, count: int) -> str:
     return f"{singular.get(noun, noun) if count == 1 else noun} {verb}".strip()
 
 
-def listed(keys: Sequence[str], most: int = 10) -> str:
-    """Return the first keys, and how many more there are."""
-    return ", ".join(keys[:most]) + (f" and {len(keys) - most:,} more" if len(keys) > most else "")
+def listed(keys: Sequence[str], most: int = 10, *, total: int | None = None) -> str:
+    """Return the first keys, and how many more there are of `total`."""
+    more = (len(keys) if total is None else total) - min(len(keys), most)
+    return ", ".join(keys[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def body_lines(title: str, text: str) -> list[str]:
@@ -157,15 +191,15 @@ def body_lines(title: str, text: str) -> list[str]:
 def change_facts(change: Change) -> dict[str, Any]:
     """Return a change without its id; long strings are shortened, the full ones are in the patch set's resource."""
     values = change.model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
-    values["fields"] = _shortened(values["fields"])
+    values["fields"] = _shortened(values["fields"], MAX_VALUE)
     return values
 
 
-def _shortened(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > MAX_VALUE:
-        return f"{value[:MAX_VALUE]}... (+{len(value) - MAX_VALUE:,} characters)"
+def _shortened(value: Any, most: int) -> Any:
+    if isinstance(value, str) and len(value) > most:
+        return f"{value[:most]}... (+{len(value) - most:,} characters)"
     if isinstance(value, dict):
-        return {name: _shortened(item) for name, item in value.items()}
+        return {name: _shortened(item, most) for name, item in value.items()}
     if isinstance(value, list):
-        return [_shortened(item) for item in value]
+        return [_shortened(item, most) for item in value]
     return value

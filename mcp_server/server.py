@@ -176,7 +176,9 @@ def _usage_error(message: str) -> int:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    if names := [name.strip() for name in text.split(",") if name.strip()]:
+        return names
+    raise argparse.ArgumentTypeError(f"names no tool; there are: {', '.join(TOOL_NAMES)}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,19 +1,36 @@
 """Argument types that several tools share."""
 
+import re
 from typing import Annotated, Any
 
-from pydantic import Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
+from core.ids import CROCKFORD
 from schemas.patches import MAX_PATCHES, OPS
-from schemas.primitives import ItemName, PatchSetId, Revision
+from schemas.primitives import FilterText, ItemName, PatchSetId, Revision
+
+SET_ID = re.compile(f"ps_[{CROCKFORD}]{{16}}")
 
 ProjectName = Annotated[ItemName, Field(description="key, e.g. WEB")]
 TaskName = Annotated[ItemName, Field(description="key, e.g. WEB-14")]
-SetId = Annotated[PatchSetId, WithJsonSchema({"type": "string", "description": "ps_..."})]
+Words = Annotated[FilterText, Field(max_length=200)]
+Person = Annotated[FilterText, Field(max_length=100)]
+
+
+def _spelt_as_a_set(value: Any) -> Any:
+    if isinstance(value, str) and not SET_ID.fullmatch(value):
+        raise PydanticCustomError(
+            "patch_set_id", "must be ps_ and 16 letters and digits, exactly as propose or list_history gave it"
+        )
+    return value
+
+
+SetId = Annotated[PatchSetId, BeforeValidator(_spelt_as_a_set), WithJsonSchema({"type": "string", "description": "ps_..."})]
 Limit = Annotated[int, Field(ge=1, le=100)]
 Cursor = Annotated[str, Field(max_length=1_000, description="from the previous answer")]
 BaseRevisions = Annotated[
-    dict[str, Revision],
+    dict[ItemName, Revision],
     Field(max_length=1_000),
     WithJsonSchema(
         {"type": "object", "description": 'revisions you read, e.g. {"WEB": 41}', "additionalProperties": {"type": "integer"}}

@@ -22,10 +22,10 @@ from mcp_server.tools.sets import (
     issue_lines,
     patch_set_of,
     validation_structure,
-    with_fresh_base,
     with_hint,
+    with_way_on,
 )
-from schemas.changes import ApplyResponse, ValidationResponse
+from schemas.changes import ApplyResponse, PlanEffect, ValidationResponse
 from schemas.errors import ErrorCode, Issue
 from schemas.patches import PatchSetDetail
 from schemas.planning import ImportRequest, OutlineText
@@ -71,7 +71,7 @@ async def propose_patch_set(
     try:
         return _proposed(await core.run(patch_sets.propose_patch_set, patch_set, supersedes=supersedes))
     except ConcurrentUpdate as stale:
-        raise await with_fresh_base(ctx, stale) from None
+        raise await with_way_on(ctx, stale) from None
 
 
 async def apply_patch_set(
@@ -96,7 +96,7 @@ async def apply_patch_set(
             raise _wrong_arguments("/id", "names a stored proposal", "it has its own summary and base_revisions: leave them out")
         return _applied("Applied", await core.run(patch_sets.apply_proposal, id, only=only))
     except ConcurrentUpdate as stale:
-        raise await with_fresh_base(ctx, stale) from None
+        raise await with_way_on(ctx, stale, proposal=None if patches else id) from None
 
 
 async def reject_patch_set(ctx: CallContext, id: SetId, reason: Summary = "") -> CallToolResult:
@@ -133,7 +133,7 @@ async def import_outline(
     diff and unused lines. Example: {"content": "# Launch\\n- [ ] API (2h) @ana"}"""
     core = services_context(ctx)
     request = ImportRequest(content=content, project=project, name=name, sequential=sequential)
-    planned = await core.run(planning.import_outline, request)
+    planned = await core.run_long(planning.import_outline, request)
     totals = totals_text(planned.validation.totals)
     head = [f"Proposed {planned.patch_set.id} for {planned.project}: {totals}. Nothing is changed yet."]
     head += [safe(planned.summary)] if planned.summary else []
@@ -141,7 +141,7 @@ async def import_outline(
     unused += [f"... {len(planned.unparsed) - 20:,} more unused lines"] if len(planned.unparsed) > 20 else []
     questions = [f"question: {safe(question)}" for question in planned.questions[:10]]
     foot = [*unused, *questions, ask_then_apply(planned.patch_set.id)]
-    text = effect_text(head, planned.validation, foot, narrow=_page(planned.patch_set.id))
+    text = effect_text(head, planned.validation, foot, narrow=_page(planned.patch_set.id, planned.validation))
     structured: dict[str, Any] = {"id": planned.patch_set.id, "project": planned.project, "engine": planned.engine}
     structured |= validation_structure(planned.validation)
     structured |= {"unparsed": [facts(line) for line in planned.unparsed[:50]], "unparsed_total": len(planned.unparsed)}
@@ -163,10 +163,12 @@ def _proposed(stored: PatchSetDetail) -> CallToolResult:
     assert stored.preview is not None  # a proposal always has one
     base = ", ".join(f"{key} revision {revision}" for key, revision in stored.preview.base_revisions.items())
     based = f", based on {base}" if base else ""
-    head = [f"Proposed {stored.id}: {totals_text(stored.preview.totals)}{based}. Nothing is changed yet."]
+    instead = f" instead of {stored.proposal.supersedes}" if stored.proposal.supersedes else ""
+    head = [f"Proposed {stored.id}{instead}: {totals_text(stored.preview.totals)}{based}. Nothing is changed yet."]
     foot = [*issue_lines(stored.preview.issues), ask_then_apply(stored.id)]
-    text = effect_text(head, stored.preview, foot, narrow=_page(stored.id))
-    structured = {"id": stored.id, "state": str(stored.proposal.state)} | validation_structure(stored.preview)
+    text = effect_text(head, stored.preview, foot, narrow=_page(stored.id, stored.preview))
+    structured = {"id": stored.id, "state": str(stored.proposal.state)} | facts(stored.proposal, {"supersedes"})
+    structured |= validation_structure(stored.preview)
     return answer(text, structured, links=[patch_set_link(stored.id)])
 
 
@@ -185,10 +187,12 @@ def _validated(validation: ValidationResponse) -> CallToolResult:
 
 def _applied(verb: str, effect: ApplyResponse) -> CallToolResult:
     head, foot = applied_lines(verb, effect)
-    text = effect_text(head, effect, foot, narrow=_page(effect.patch_set_id))
+    text = effect_text(head, effect, foot, narrow=_page(effect.patch_set_id, effect))
     links = [patch_set_link(effect.patch_set_id)] if effect.patch_set_id else []
     return answer(text, applied_structure(effect), links=links)
 
 
-def _page(id: str | None) -> str:
-    return f'get_patch_set(id="{id}") pages through all changes.'
+def _page(id: str | None, effect: PlanEffect) -> str:
+    if isinstance(effect, ApplyResponse) or effect.changes_total == len(effect.changes):
+        return f'get_patch_set(id="{id}") pages through all changes.'
+    return f'get_patch_set(id="{id}") shows the first {len(effect.changes)} changes, orchestrator://patch-sets/{id} every patch.'

@@ -11,7 +11,6 @@ from core.patches.text import safe_word, show_minutes
 from mcp_server.calls import CallContext, patch_sets, projects, services_context
 from mcp_server.rendering import (
     MAX_TEXT,
-    PATCH_SET_FACTS,
     PROJECT_FACTS,
     answer,
     body_lines,
@@ -20,13 +19,14 @@ from mcp_server.rendering import (
     listed,
     more_line,
     next_page,
+    patch_set_facts,
     patch_set_line,
     project_line,
     schedule_line,
     task_facts,
     task_line,
 )
-from mcp_server.tools.arguments import Cursor, Limit, ProjectName, TaskName
+from mcp_server.tools.arguments import Cursor, Limit, ProjectName, TaskName, Words
 from schemas.patches import PatchSetQuery, ProposalState
 from schemas.primitives import Day, ProjectStatusInput
 from schemas.projects import ProjectDetail, ProjectQuery
@@ -38,7 +38,7 @@ Format = Literal["text", "mermaid"]
 
 async def list_projects(
     ctx: CallContext,
-    query: Annotated[str, Field(max_length=200, description="text in key, name or description")] = "",
+    query: Annotated[Words, Field(description="text in key, name or description")] = "",
     status: list[ProjectStatusInput] | None = None,
     limit: Limit = 20,
     cursor: Cursor = "",
@@ -67,7 +67,8 @@ def project_text(project: ProjectDetail, *, most: int = MAX_TEXT) -> str:
     """Return the header of a project and the outline of its tasks."""
     tasks = project.tasks or []
     head = [project_line(project)]
-    head += [f"tags: {listed(project.tags)}"] if project.tags else []
+    head += [f"start: {project.start_date}"] if project.start_date else []
+    head += [f"tags: {listed(project.tags, 50)}"] if project.tags else []
     about = body_lines("description", project.description)
     rows = [f"{'  ' * task.depth}{task_line(task)}" for task in tasks]
     foot = more_line(len(tasks), project.task_count, "tasks", project.tasks_next_cursor)
@@ -170,5 +171,5 @@ async def list_history(
     head = [] if page.patch_sets else [f"No patch set is {state} here."]
     foot = more_line(len(page.patch_sets), page.total, "patch sets", page.next_cursor)
     text = capped(head, map(patch_set_line, page.patch_sets), foot, narrow="use a smaller limit.")
-    structured = {"patch_sets": [facts(patch_set, PATCH_SET_FACTS) for patch_set in page.patch_sets], "total": page.total}
+    structured = {"patch_sets": [patch_set_facts(patch_set) for patch_set in page.patch_sets], "total": page.total}
     return answer(text, structured | next_page(page.next_cursor))

@@ -13,7 +13,7 @@ from core.patches.text import show_count
 from mcp_server.calls import CallContext, projects, services_context
 from mcp_server.errors import issue_line
 from mcp_server.rendering import capped, change_facts, facts, listed, totals_text
-from schemas.changes import ApplyResponse, Change, PlanEffect, ValidationResponse
+from schemas.changes import Action, ApplyResponse, Change, PlanEffect, ValidationResponse
 from schemas.errors import Issue
 from schemas.patches import PatchSet
 from schemas.primitives import Model
@@ -38,8 +38,11 @@ def patch_set_of(
     return PatchSet(id=id, summary=summary, rationale=rationale, base_revisions=dict(base_revisions or {}), patches=list(patches))
 
 
-async def with_fresh_base(ctx: CallContext, refused: ConcurrentUpdate) -> ConcurrentUpdate:
-    """Return the refusal with a hint that names the revisions to propose with."""
+async def with_way_on(ctx: CallContext, refused: ConcurrentUpdate, *, proposal: str | None = None) -> ConcurrentUpdate:
+    """Return the refusal with the next call as hint: to renew the stored `proposal`, or to propose with these revisions."""
+    if proposal is not None:
+        renew = f'propose_patch_set(rebase="{proposal}") shows the diff on the present state, if your value should still win'
+        return with_hint(refused, renew)
     core = services_context(ctx)
     base: dict[str, int] = {}
     for key in sorted({conflict.key.rpartition("-")[0] or conflict.key for conflict in refused.conflicts}):
@@ -49,8 +52,11 @@ async def with_fresh_base(ctx: CallContext, refused: ConcurrentUpdate) -> Concur
 
 
 def with_hint(refused: ConcurrentUpdate, hint: str) -> ConcurrentUpdate:
-    """Return the refusal with `hint` as the way on from each of its conflicts."""
-    refused.details = [detail.model_copy(update={"hint": hint}) for detail in refused.details]
+    """Return the refusal with `hint` as the way on from each of its conflicts; what was expected holds on no other base."""
+    unmet = "read the item; then leave out `expect`, or expect what is current"
+    refused.details = [
+        detail.model_copy(update={"hint": unmet if "/expect/" in detail.path else hint}) for detail in refused.details
+    ]
     return refused
 
 
@@ -59,7 +65,8 @@ def effect_text(head: Sequence[str], effect: PlanEffect, foot: Sequence[str], *,
     new = [change.key for change in effect.changes if change.provisional]
     named = [f"{ref} = {target.key}{' (provisional)' * (target.key in new)}" for ref, target in effect.refs.items()]
     refs = [f"refs: {listed(named, MAX_LINES)}"] if named else []
-    notes = [f"Provisional, final once applied: {listed(new)}"] if new else []
+    seen = sum(change.action is Action.CREATED and not change.provisional for change in effect.changes)
+    notes = [f"Provisional, final once applied: {listed(new, total=effect.totals.created - seen)}"] if new else []
     return capped(head, effect.diff.splitlines(), [*refs, *notes, *foot], narrow=narrow)
 
 
@@ -88,7 +95,8 @@ def ask_then_apply(id: str) -> str:
 
 def applied_lines(verb: str, effect: ApplyResponse) -> tuple[list[str], list[str]]:
     """Return first and last lines of the answer to an effective write."""
-    revisions = ", ".join(f"{key} is now at revision {revision}" for key, revision in effect.revisions.items())
+    verb_of = "became" if effect.replayed else "is now at"  # others may have written since
+    revisions = ", ".join(f"{key} {verb_of} revision {revision}" for key, revision in effect.revisions.items())
     replayed = " (it had been applied before: this is its first answer)" if effect.replayed else ""
     head = [f"{verb} {effect.patch_set_id}{replayed}: {totals_text(effect.totals)}. {revisions}"]
     return head, [*issue_lines(effect.warnings), f'To undo: revert_patch_set(id="{effect.patch_set_id}").']
@@ -108,4 +116,5 @@ def validation_structure(validation: ValidationResponse, changes: Sequence[Chang
 
 
 def _listed(name: str, items: Sequence[Model]) -> dict[str, Any]:
-    return {name: [facts(item) for item in items[:MAX_CHANGES]]} if items else {}
+    shown = {name: [facts(item) for item in items[:MAX_CHANGES]]} if items else {}
+    return shown | ({f"{name}_total": len(items)} if len(items) > MAX_CHANGES else {})

@@ -1,5 +1,6 @@
 """Tools for tasks: find, read, claim, comment. Every other change to a task is a patch."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from mcp.types import CallToolResult
@@ -13,6 +14,7 @@ from mcp_server.rendering import (
     answer,
     body_lines,
     capped,
+    compact_json,
     facts,
     listed,
     more_line,
@@ -21,19 +23,21 @@ from mcp_server.rendering import (
     task_facts,
     task_line,
 )
-from mcp_server.tools.arguments import Cursor, Limit, TaskName
+from mcp_server.tools.arguments import Cursor, Limit, Person, TaskName, Words
 from mcp_server.tools.sets import with_hint
 from schemas.primitives import CommentBody, ItemName, TaskStatusInput
 from schemas.tasks import Comment, Task, TaskDetail, TaskQuery
+
+COMMENTS_SHOWN = 50  # as many as the service gives with a task
 
 
 async def list_tasks(
     ctx: CallContext,
     project: Annotated[ItemName | None, Field(description="key; a task key lists its subtasks")] = None,
     status: list[TaskStatusInput] | None = None,
-    assignee: Annotated[str, Field(max_length=100)] = "",
+    assignee: Person = "",
     ready: Annotated[bool | None, Field(description="true: can start now, nothing it waits for is open")] = None,
-    query: Annotated[str, Field(max_length=200, description="text in key, title or description")] = "",
+    query: Annotated[Words, Field(description="text in key, title or description")] = "",
     limit: Limit = 20,
     cursor: Cursor = "",
 ) -> CallToolResult:
@@ -52,7 +56,8 @@ async def list_tasks(
     page = await core.run(tasks.list_tasks, found)
     head = [] if page.tasks else ["No task matches."]
     foot = more_line(len(page.tasks), page.total, "tasks", page.next_cursor)
-    text = capped(head, map(task_line, page.tasks), foot, narrow="use a smaller limit, or filter by status, assignee or query.")
+    rows = (task_line(task, placed=True) for task in page.tasks)
+    text = capped(head, rows, foot, narrow="use a smaller limit, or filter by status, assignee or query.")
     structured = {"tasks": [task_facts(task) for task in page.tasks], "total": page.total}
     return answer(text, structured | next_page(page.next_cursor))
 
@@ -73,24 +78,34 @@ async def get_task(ctx: CallContext, task: TaskName) -> CallToolResult:
 def task_text(task: TaskDetail, *, most: int = MAX_TEXT) -> str:
     """Return everything there is to know about a task."""
     head = [task_line(task)]
-    head += [f"start: {task.start_date}"] if task.start_date else []
     instants = {"completed": task.completed_at, "claimed until": task.claim_expires_at}
-    head += [f"{label}: {when:%Y-%m-%d %H:%M} UTC" for label, when in instants.items() if when]
+    head += [f"{label}: {_moment(when)}" for label, when in instants.items() if when]
     head += [f"parent: {task.parent}"] if task.parent else []
     head += [f"blocks: {listed(task.blocks)}"] if task.blocks else []
     head += [f"spent: {task.actual_minutes} minutes"] if task.actual_minutes else []
     head += [f"tags: {listed(task.tags, 50)}"] if task.tags else []
-    head += [f"revision: {task.revision}"]
+    head.append(f"revision {task.revision}, updated {_moment(task.updated_at)}")
+    head.append(f"created {_moment(task.created_at)} by {safe_word(task.created_by)}")
     rows = body_lines("description", task.description)
     rows += body_lines("acceptance criteria", "\n".join(task.acceptance_criteria))
     rows += body_lines("links", "\n".join(f"{name}: {target}" for name, target in task.links.items()))
-    rows += body_lines("custom", "\n".join(f"{name}: {value}" for name, value in task.custom.items()))
+    rows += body_lines("custom", "\n".join(f"{name}: {_as_text(value)}" for name, value in task.custom.items()))
     if task.subtasks:
         rows += ["subtasks:", *(f"  {task_line(child)}" for child in task.subtasks)]
     for comment in task.comments:
         rows += body_lines(f"comment by {safe_word(comment.author)} at {comment.created_at:%Y-%m-%d %H:%M}", comment.body)
+    if len(task.comments) == COMMENTS_SHOWN:
+        rows.append(f"(the newest {COMMENTS_SHOWN} comments; there may be older ones)")
     narrow = f'list_tasks(project="{task.key}") pages through subtasks; orchestrator://tasks/{task.key} is the whole of it.'
     return capped(head, rows, narrow=narrow, most=most)
+
+
+def _moment(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M} UTC"
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else compact_json(value)
 
 
 def task_structure(task: TaskDetail) -> dict[str, Any]:
@@ -113,7 +128,7 @@ async def claim_task(
     ctx: CallContext,
     project: Annotated[ItemName | None, Field(description="choose within it")] = None,
     task: Annotated[ItemName | None, Field(description="claim this one")] = None,
-    agent: Annotated[str, Field(max_length=100, description="who works on it; default: the caller")] = "",
+    agent: Annotated[Person, Field(description="who works on it; default: the caller")] = "",
     lease_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60,
 ) -> CallToolResult:
     """Take the best ready task (priority, critical path, due date): it becomes in_progress and is yours until the lease
@@ -132,7 +147,7 @@ async def claim_task(
 
 
 def _claim_text(task: Task) -> str:
-    until = f"{task.claim_expires_at:%Y-%m-%d %H:%M} UTC" if task.claim_expires_at else "the lease ends"
+    until = _moment(task.claim_expires_at) if task.claim_expires_at else "the lease ends"
     head = [f"Claimed until {until}:", task_line(task)]
     foot = [f'get_task(task="{task.key}") has the details; when done, propose update_task with status completed.']
     return capped(head, body_lines("description", task.description), foot, narrow="get_task shows it all.")

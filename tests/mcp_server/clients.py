@@ -119,6 +119,13 @@ class Wire:
         self.send({"jsonrpc": "2.0", "id": number, "method": method, **({"params": params} if params is not None else {})})
         return self.receive()
 
+    def last_answer(self, number: int, method: str, params: Any) -> dict[str, Any]:
+        """Send a request and return its answer, past answers to what came before it."""
+        answer = self.ask(number, method, params)
+        while answer.get("id") != number or "error" in answer:
+            answer = self.receive()
+        return answer
+
     def receive(self) -> dict[str, Any]:
         assert self.process.stdout
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())

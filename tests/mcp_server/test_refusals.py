@@ -118,9 +118,51 @@ async def test_a_proposal_that_went_stale_is_refused_on_apply_and_can_be_rebased
         task = await tools.ask("get_task", task="WEB-1")
 
     assert refused.code == "CONCURRENT_UPDATE"
+    assert f'propose_patch_set(rebase="{id}")' in refused.text
     assert "cannot be applied now" in shown
     assert f'propose_patch_set(rebase="{id}")' in shown
     assert "Release" in task
+
+
+async def test_an_expectation_that_does_not_hold_is_not_answered_with_another_base(tmp_path: Path) -> None:
+    patch = {"op": "update_task", "task": "WEB-1", "expect": {"status": "blocked"}, "fields": {"title": "Release"}}
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        refused = await tools.refused("propose_patch_set", patches=[patch])
+
+    assert (refused.code, refused.paths) == ("CONCURRENT_UPDATE", ["/patches/0/expect/status"])
+    assert "leave out `expect`, or expect what is current" in refused.text
+    assert "base_revisions" not in refused.text
+
+
+@pytest.mark.parametrize("tool", ["get_patch_set", "apply_patch_set", "revert_patch_set", "reject_patch_set"])
+async def test_a_misspelt_patch_set_id_is_not_answered_with_the_advice_to_leave_it_out(tmp_path: Path, tool: str) -> None:
+    async with memory_tools(tmp_path) as tools:
+        refused = await tools.refused(tool, id="ps_short")
+
+    assert (refused.code, refused.paths) == ("VALIDATION_ERROR", ["/id"])
+    assert "must be ps_ and 16 letters and digits" in refused.text
+    assert "leave" not in refused.text
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "path"),
+    [
+        ("list_projects", {"query": "a\0b"}, "/query"),
+        ("list_tasks", {"query": "a\0b"}, "/query"),
+        ("list_tasks", {"assignee": "a\0b"}, "/assignee"),
+        ("claim_task", {"agent": "a\0b"}, "/agent"),
+        ("propose_patch_set", {"patches": [{}], "base_revisions": {"a\0b": 1}}, "/base_revisions/a\0b"),
+    ],
+)
+async def test_text_that_no_database_holds_is_a_wrong_argument_and_not_a_crash(
+    tmp_path: Path, tool: str, arguments: dict[str, object], path: str
+) -> None:
+    async with memory_tools(tmp_path) as tools:
+        refused = await tools.refused(tool, **arguments)
+
+    assert (refused.code, refused.paths) == ("VALIDATION_ERROR", [path])
 
 
 async def test_a_closed_proposal_and_a_deleted_target_say_how_to_go_on(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mcp_server.clients import COMMAND, database_url, modern, wire
+from tests.mcp_server.clients import COMMAND, INITIALIZE, database_url, modern, wire
 from tests.support.servers import gateway_environment
 
 HEAVY = ("sqlalchemy", "alembic", "jsonschema", "fastapi", "litellm", "typer", "markdown_it", "core.services", "core.storage.sql")
@@ -66,11 +66,34 @@ def test_the_environment_can_switch_probes_off(tmp_path: Path) -> None:
 def test_a_line_that_is_no_message_does_not_end_the_connection(tmp_path: Path, line: str) -> None:
     with wire(tmp_path) as server:
         server.send(line)
-        server.shake_hands()
+        hello = server.last_answer(1, "initialize", INITIALIZE)
+        server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         server.send(line)
-        answer = server.ask(2, "tools/list", {})
+        answer = server.last_answer(2, "tools/list", {})
 
+    assert hello["result"]["serverInfo"]["name"] == "orchestrator"
     assert len(answer["result"]["tools"]) == 14
+
+
+@pytest.mark.parametrize(
+    ("line", "id", "code"),
+    [
+        ("this is no JSON {", None, -32700),
+        ('{"jsonrpc": "2.0", "id": 8, "method": "tools/list", "params": {"a": "\\ud83d"}}', 8, -32700),
+        ('{"jsonrpc": "2.0", "id": "\\ud83d", "method": "tools/list"}', None, -32700),
+        ('{"jsonrpc": "2.0", "id": 9, "method": 7}', 9, -32600),
+        ('{"jsonrpc": "2.0", "id": true, "method": 7}', None, -32600),
+        ("[]", None, -32600),
+    ],
+)
+def test_a_line_that_is_no_message_is_answered_so_that_nobody_waits(tmp_path: Path, line: str, id: int | None, code: int) -> None:
+    with wire(tmp_path) as server:
+        server.shake_hands()
+        server.send("")
+        server.send(line)
+        refused = server.receive()
+
+    assert (refused["id"], refused["error"]["code"]) == (id, code)
 
 
 def test_a_malformed_probe_is_refused_and_does_not_end_the_connection(tmp_path: Path) -> None:
@@ -132,6 +155,7 @@ def test_the_first_answers_import_no_database_web_or_model_library(tmp_path: Pat
         ({"DATABASE_URL": "mysql://somewhere"}, [], "DATABASE_URL"),
         ({"APPROVAL": "perhaps"}, [], "APPROVAL"),
         ({}, ["--tools", "list_tasks,drop_tables"], "drop_tables"),
+        ({}, ["--tools", ","], "names no tool"),
         ({}, ["--colour"], "--colour"),
     ],
 )

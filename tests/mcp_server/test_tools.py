@@ -89,7 +89,7 @@ async def test_tasks_are_found_read_claimed_and_commented(tmp_path: Path) -> Non
         task = await tools.ask("get_task", task="WEB-2")
         facts = await tools.facts("get_task", task="WEB-2")
 
-    assert ready == below == "WEB-2 [todo] high @ana Auth (ready)"
+    assert ready == below == "WEB-2 [todo] high @ana Auth (under WEB-1, ready)"
     assert found == "WEB-3 [todo] due 2031-12-01 Ship (waits for WEB-1)"
     assert (claimed["task"]["key"], claimed["task"]["claimed_by"]) == ("WEB-2", "bob")
     assert nothing.startswith("Nothing is ready")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,11 @@ def test_a_task_is_claimed_by_one_of_many(ctx: Context) -> None:
 
 def test_the_last_list_of_dependencies_is_what_is_stored(ctx: Context) -> None:
     def relink(wanted: list[str]) -> list[str]:
-        written = tasks.update_task(ctx, "WEB-1", TaskUpdate(depends_on=wanted)).item
-        assert written is not None
-        return written.depends_on
+        while True:
+            with suppress(StorageBusy):
+                written = tasks.update_task(ctx, "WEB-1", TaskUpdate(depends_on=wanted)).item
+                assert written is not None
+                return written.depends_on
 
     wishes = [["WEB-2"], ["WEB-3"], [], ["WEB-2", "WEB-3"]] * 4
     with ThreadPoolExecutor(4) as pool:

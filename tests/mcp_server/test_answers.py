@@ -1,0 +1,107 @@
+"""What an answer states is true and bounded in both of its halves: numbers, names, and what was left out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mcp_server.rendering import MAX_STRUCTURE
+from tests.mcp_server.clients import memory_tools, text_of
+
+
+async def test_an_open_proposal_is_listed_with_its_patches_not_with_changes_it_has_not_made(tmp_path: Path) -> None:
+    patches = [{"op": "update_task", "task": "WEB-1", "fields": {"title": "Launch"}}, {"op": "delete_task", "task": "WEB-2"}]
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship", "Sell")
+        await tools.ask("propose_patch_set", patches=patches)
+        text = await tools.ask("list_history", project="WEB", state="proposed")
+        [listed] = (await tools.facts("list_history", project="WEB", state="proposed"))["patch_sets"]
+        [applied] = (await tools.facts("list_history", project="WEB"))["patch_sets"]
+
+    assert "[proposed] 2 patches by local" in text
+    assert listed["patch_count"] == 2
+    assert "changes_total" not in listed
+    assert applied["changes_total"] == 3
+
+
+async def test_a_repeated_apply_does_not_call_an_old_revision_the_present_one(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        id = (await tools.facts("propose_patch_set", patches=[_rename("Launch")]))["id"]
+        first = await tools.ask("apply_patch_set", id=id)
+        await tools.ask("apply_patch_set", patches=[_rename("Release")])
+        again = await tools.ask("apply_patch_set", id=id)
+
+    assert "WEB is now at revision 2" in first
+    assert "WEB became revision 2" in again
+
+
+async def test_a_rebased_proposal_says_which_one_it_takes_the_place_of(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        id = (await tools.facts("propose_patch_set", patches=[_rename("Launch")]))["id"]
+        renewed = await tools.call("propose_patch_set", rebase=id)
+
+    assert f"instead of {id}" in text_of(renewed)
+    assert (renewed.structured_content or {})["supersedes"] == id
+
+
+async def test_all_provisional_keys_are_counted_and_no_page_is_promised_that_does_not_exist(tmp_path: Path) -> None:
+    patches = [{"op": "create_task", "project": "WEB", "fields": {"title": f"Task {number} of many"}} for number in range(300)]
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project()
+        text = await tools.ask("propose_patch_set", patches=patches)
+
+    assert "WEB-10 and 290 more" in text
+    assert "shows the first 200 changes, orchestrator://patch-sets/" in text
+
+
+async def test_a_found_task_says_under_which_task_it_is_and_when_it_starts(tmp_path: Path) -> None:
+    patches = [{"op": "create_task", "parent": "WEB-1", "fields": {"title": "Pack", "start_date": "2026-12-01"}}]
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        await tools.ask("apply_patch_set", patches=patches)
+        found = await tools.ask("list_tasks", query="pack")
+        outline = await tools.ask("get_project", project="WEB")
+
+    assert found == "WEB-2 [todo] start 2026-12-01 Pack (under WEB-1, ready)"
+    assert "under" not in outline
+
+
+async def test_custom_values_are_shown_as_json(tmp_path: Path) -> None:
+    custom = {"risk": {"high": True, "levels": [1, 2]}, "team": "core"}
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        await tools.ask("apply_patch_set", patches=[{"op": "update_task", "task": "WEB-1", "fields": {"custom": custom}}])
+        text = await tools.ask("get_task", task="WEB-1")
+
+    assert '  | risk: {"high":true,"levels":[1,2]}\n  | team: core' in text
+
+
+async def test_the_structured_half_is_bounded_too_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    patches: list[dict[str, Any]] = [
+        {"op": "create_task", "project": "WEB", "fields": {"title": f"Task {number}", "description": "word " * 2_000}}
+        for number in range(100)
+    ]
+    patches += [{"op": "add_comment", "task": "WEB-1", "body": f"{number} " + "talk " * 1_900} for number in range(60)]
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        applied = await tools.facts("apply_patch_set", patches=patches)
+        read = await tools.facts("get_patch_set", id=applied["patch_set_id"], limit=100)
+        task = await tools.facts("get_task", task="WEB-1")
+        refused = await tools.refused("propose_patch_set", patches=[{"op": "delete_task", "task": f"NO-{n}"} for n in range(300)])
+
+    assert [len(json.dumps(half)) < MAX_STRUCTURE * 1.1 for half in (applied, read, task, refused.error)] == [True] * 4
+    assert "of 50 changes left out" in applied["cut"]
+    assert "of 100 changes left out" in read["cut"]
+    assert "of 50 comments left out" in task["cut"]
+    assert task["comments"][-1]["body"].startswith("59 ")
+    assert (len(refused.error["details"]), refused.error["details_total"]) == (100, 300)
+
+
+def _rename(title: str) -> dict[str, Any]:
+    return {"op": "update_task", "task": "WEB-1", "fields": {"title": title}}
