@@ -17,7 +17,7 @@ from schemas.tasks import Task
 MAX_TEXT = 8_000  # characters of one answer
 CUT = 300  # room for the sentence that says what was cut
 MAX_VALUE = 500  # characters of one string inside a structured change
-MAX_STRUCTURE = 32_000  # characters of the structured half of an answer, as JSON
+MAX_STRUCTURE = 60_000  # characters of the structured half of an answer, as JSON
 MAX_TEXT_VALUE = 2_000  # characters of one string inside a structure that is too large
 OLDEST_FIRST = {"comments"}  # lists whose first items are left out first
 

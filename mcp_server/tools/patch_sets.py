@@ -35,10 +35,17 @@ from schemas.primitives import Description, ItemName, Name, Summary
 async def get_patch_set(ctx: CallContext, id: SetId, limit: Limit = 50, cursor: Cursor = "") -> CallToolResult:
     """Read one patch set: state, author and its changes with before and after; for a proposal, what applying it now would
     do and whether it still can. Use it before apply or revert. Example: {"id": "ps_..."}"""
-    core = services_context(ctx)
-    found = await core.run(patch_sets.get_patch_set, id)
+    found = await services_context(ctx).run(patch_sets.get_patch_set, id)
+    result = await _page_of(ctx, found, limit, cursor)
+    while limit > 1 and "cut" in (result.structured_content or {}):  # a shorter page, so that its cursor skips nothing
+        limit //= 2
+        result = await _page_of(ctx, found, limit, cursor)
+    return result
+
+
+async def _page_of(ctx: CallContext, found: PatchSetDetail, limit: int, cursor: str) -> CallToolResult:
     if found.applied is not None:
-        page = await core.run(patch_sets.list_changes, id, cursor=cursor or None, per_page=limit)
+        page = await services_context(ctx).run(patch_sets.list_changes, found.id, cursor=cursor or None, per_page=limit)
         return record_answer(found, page.changes, page.next_cursor)
     first = offset_of(cursor)
     shown = found.preview.changes[first : first + limit] if found.preview else []

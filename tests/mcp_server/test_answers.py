@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mcp_server.rendering import MAX_STRUCTURE
 from tests.mcp_server.clients import memory_tools, text_of
 
@@ -82,25 +84,39 @@ async def test_custom_values_are_shown_as_json(tmp_path: Path) -> None:
 
 
 async def test_the_structured_half_is_bounded_too_and_says_what_it_leaves_out(tmp_path: Path) -> None:
-    patches: list[dict[str, Any]] = [
-        {"op": "create_task", "project": "WEB", "fields": {"title": f"Task {number}", "description": "word " * 2_000}}
-        for number in range(100)
-    ]
-    patches += [{"op": "add_comment", "task": "WEB-1", "body": f"{number} " + "talk " * 1_900} for number in range(60)]
+    comments = [{"op": "add_comment", "task": "WEB-1", "body": f"{number} " + "talk " * 1_900} for number in range(60)]
+    wrong = [{"op": "delete_task", "task": f"NO-{number}"} for number in range(300)]
 
     async with memory_tools(tmp_path) as tools:
         await tools.make_project("Ship")
-        applied = await tools.facts("apply_patch_set", patches=patches)
-        read = await tools.facts("get_patch_set", id=applied["patch_set_id"], limit=100)
+        await tools.ask("apply_patch_set", patches=comments)
         task = await tools.facts("get_task", task="WEB-1")
-        refused = await tools.refused("propose_patch_set", patches=[{"op": "delete_task", "task": f"NO-{n}"} for n in range(300)])
+        refused = await tools.refused("propose_patch_set", patches=wrong)
 
-    assert [len(json.dumps(half)) < MAX_STRUCTURE * 1.1 for half in (applied, read, task, refused.error)] == [True] * 4
-    assert "of 50 changes left out" in applied["cut"]
-    assert "of 100 changes left out" in read["cut"]
-    assert "of 50 comments left out" in task["cut"]
+    assert len(json.dumps(task)) < MAX_STRUCTURE * 1.1
+    assert "25 of 50 comments left out" in task["cut"]
     assert task["comments"][-1]["body"].startswith("59 ")
     assert (len(refused.error["details"]), refused.error["details_total"]) == (100, 300)
+
+
+@pytest.mark.parametrize("state", ["proposed", "applied"])
+async def test_a_page_of_large_changes_gets_shorter_instead_of_losing_some(tmp_path: Path, state: str) -> None:
+    fields = {"title": "Task", "description": "word " * 2_000, "acceptance_criteria": ["done " * 80] * 3}
+    patches = [{"op": "create_task", "project": "WEB", "fields": fields} for _ in range(100)]
+    seen: list[str] = []
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project()
+        id = (await tools.facts("propose_patch_set", patches=patches))["id"]
+        if state == "applied":
+            await tools.ask("apply_patch_set", id=id)
+        page: dict[str, Any] = {"next_cursor": ""}
+        while "next_cursor" in page:
+            page = await tools.facts("get_patch_set", id=id, limit=100, cursor=page["next_cursor"])
+            assert len(json.dumps(page)) <= MAX_STRUCTURE * 1.1
+            seen += [change["key"] for change in page["changes"]]
+
+    assert seen == [f"WEB-{number}" for number in range(1, 101)]
 
 
 def _rename(title: str) -> dict[str, Any]:
