@@ -182,14 +182,19 @@ def move_task(state: WorkingState, index: int, patch: MoveTask) -> None:
     parent, anchor, sound = _parent_and_anchor(state, index, patch.parent, patch.before, patch.after)
     if task is None or not sound:
         return
+    beside_path = "/before" if patch.before else "/after"
     if anchor is not None and anchor.id == task.id:
-        state.issue(ErrorCode.INVALID_HIERARCHY, index, "", f"{task.key} cannot be placed beside itself", "name another sibling")
+        state.issue(
+            ErrorCode.INVALID_HIERARCHY, index, beside_path, f"{task.key} cannot be placed beside itself", "name another sibling"
+        )
         return
     if "parent" in patch.model_fields_set:
         parent_id = parent.id if parent else None
     else:
         parent_id = anchor.parent_id if anchor else task.parent_id
-    if not _same_project(state, index, task.project_id, parent, anchor) or not _anchor_fits(state, index, anchor, parent_id):
+    if not _same_project(state, index, task.project_id, parent, anchor, beside_path):
+        return
+    if not _anchor_fits(state, index, anchor, parent_id, beside_path):
         return
     _touch_place(state, index, task, parent_id)
     task = state.own_task(task.id, index)
@@ -317,9 +322,10 @@ def _place_for_creation(
         )
         return None
     project = project or state.projects[beside.project_id if beside else ""]
-    if not _same_project(state, index, project.id, parent, anchor):
+    beside_path = "/before" if patch.before else "/after"
+    if not _same_project(state, index, project.id, parent, anchor, beside_path):
         return None
-    if not _anchor_fits(state, index, anchor, parent.id if parent else None):
+    if not _anchor_fits(state, index, anchor, parent.id if parent else None, beside_path):
         return None
     return project, parent, anchor
 
@@ -338,8 +344,10 @@ def _parent_and_anchor(
     return found_parent, anchor, sound
 
 
-def _same_project(state: WorkingState, index: int, project_id: str, parent: TaskRecord | None, anchor: TaskRecord | None) -> bool:
-    for item, path in ((parent, "/parent"), (anchor, "")):
+def _same_project(
+    state: WorkingState, index: int, project_id: str, parent: TaskRecord | None, anchor: TaskRecord | None, beside_path: str
+) -> bool:
+    for item, path in ((parent, "/parent"), (anchor, beside_path)):
         if item is not None and item.project_id != project_id:
             state.issue(
                 ErrorCode.INVALID_HIERARCHY,
@@ -352,10 +360,10 @@ def _same_project(state: WorkingState, index: int, project_id: str, parent: Task
     return True
 
 
-def _anchor_fits(state: WorkingState, index: int, anchor: TaskRecord | None, parent_id: str | None) -> bool:
+def _anchor_fits(state: WorkingState, index: int, anchor: TaskRecord | None, parent_id: str | None, path: str) -> bool:
     if anchor is None or anchor.parent_id == parent_id:
         return True
-    touch = Touch(index, f"/patches/{index}", EntityKind.TASK, anchor.id, anchor.key, "parent")
+    touch = Touch(index, f"/patches/{index}{path}", EntityKind.TASK, anchor.id, anchor.key, "parent")
     if touch.field_changed(state.snapshot):
         state.touches.append(touch)
     else:
@@ -363,7 +371,7 @@ def _anchor_fits(state: WorkingState, index: int, anchor: TaskRecord | None, par
         state.issue(
             ErrorCode.INVALID_HIERARCHY,
             index,
-            "",
+            path,
             f"{anchor.key} is {where}, so nothing can be placed beside it elsewhere",
             "leave the parent out to use the anchor's, or name an anchor under that parent",
         )

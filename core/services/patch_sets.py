@@ -344,7 +344,15 @@ def revert_patch_set(ctx: Context, patch_set_id: str, *, dry_run: bool = False) 
         raise PatchSetClosed(f"{record.id} is {record.state}; only an applied patch set can be reverted")
     if not record.inverse:
         message = "this patch set changed nothing that can be undone"
-        raise InvalidPatch([Issue(code=ErrorCode.INVALID_PATCH, message=message, hint="comments stay; they are never undone")])
+        raise InvalidPatch(
+            [
+                Issue(
+                    code=ErrorCode.INVALID_PATCH,
+                    message=message,
+                    hint="comments stay, and what a set both creates and deletes is gone already",
+                )
+            ]
+        )
     inverse = PatchSet(
         summary=f"Revert: {record.summary or record.id}"[:500], base_revisions=record.revisions, patches=record.inverse
     )

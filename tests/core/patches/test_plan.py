@@ -216,7 +216,7 @@ def test_an_exhausted_gap_renumbers_the_siblings_without_a_change(world: World) 
 def test_an_anchor_under_another_parent_is_refused(world: World) -> None:
     issue = only_issue(world.plan({"op": "move_task", "task": "WEB-5", "parent": None, "before": "WEB-2"}).issues)
 
-    assert issue.code == ErrorCode.INVALID_HIERARCHY
+    assert (issue.code, issue.path) == (ErrorCode.INVALID_HIERARCHY, "/patches/0/before")
 
 
 def test_absent_keeps_and_null_clears(world: World) -> None:
