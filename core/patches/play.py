@@ -6,7 +6,8 @@ from typing import Any, assert_never
 from core.patches.conflicts import Touch
 from core.patches.fields import apply_project_fields, apply_task_fields
 from core.patches.keys import derived_key, free_key
-from core.patches.snapshot import CommentRecord, Place, ProjectRecord, TaskRecord
+from core.patches.placement import anchor_fits, parent_and_anchor, place_for_creation, put, same_project, touch_place
+from core.patches.snapshot import CommentRecord, ProjectRecord, TaskRecord
 from core.patches.state import WorkingState
 from schemas.changes import EntityKind
 from schemas.errors import ErrorCode, Severity
@@ -131,7 +132,7 @@ def restore_project(state: WorkingState, index: int, patch: RestoreProject) -> N
 
 
 def create_task(state: WorkingState, index: int, patch: CreateTask) -> None:
-    target = _place_for_creation(state, index, patch)
+    target = place_for_creation(state, index, patch)
     if target is None:
         return
     project, parent, anchor = target
@@ -155,7 +156,7 @@ def create_task(state: WorkingState, index: int, patch: CreateTask) -> None:
     if patch.ref:
         state.refs[patch.ref] = (EntityKind.TASK, task.id)
     apply_task_fields(state, index, task, patch.fields)
-    _put(state, task, anchor, before=patch.before is not None)
+    put(state, task, anchor, before=patch.before is not None)
 
 
 def link_created(state: WorkingState, index: int, patch: CreateTask) -> None:
@@ -179,7 +180,7 @@ def update_task(state: WorkingState, index: int, patch: UpdateTask) -> None:
 
 def move_task(state: WorkingState, index: int, patch: MoveTask) -> None:
     task = state.live_task(patch.task, index, "/task")
-    parent, anchor, sound = _parent_and_anchor(state, index, patch.parent, patch.before, patch.after)
+    parent, anchor, sound = parent_and_anchor(state, index, patch.parent, patch.before, patch.after)
     if task is None or not sound:
         return
     beside_path = "/before" if patch.before else "/after"
@@ -192,18 +193,18 @@ def move_task(state: WorkingState, index: int, patch: MoveTask) -> None:
         parent_id = parent.id if parent else None
     else:
         parent_id = anchor.parent_id if anchor else task.parent_id
-    if not _same_project(state, index, task.project_id, parent, anchor, beside_path):
+    if not same_project(state, index, task.project_id, parent, anchor, beside_path):
         return
-    if not _anchor_fits(state, index, anchor, parent_id, beside_path):
+    if not anchor_fits(state, index, anchor, parent_id, beside_path):
         return
-    _touch_place(state, index, task, parent_id)
+    touch_place(state, index, task, parent_id)
     task = state.own_task(task.id, index)
     if parent_id != task.parent_id:
         state.reparent(task, parent_id)
         state.moved[task.id] = index
     position = _system(state, index).get("position")
     if position is None:
-        _put(state, task, anchor, before=patch.before is not None)
+        put(state, task, anchor, before=patch.before is not None)
     else:
         state.places.fix(task.id, position)
 
@@ -303,94 +304,6 @@ def add_comment(state: WorkingState, index: int, patch: AddComment) -> None:
 def _system(state: WorkingState, index: int) -> Mapping[str, Any]:
     """Return fields that only a revert or a claim may set with this patch."""
     return state.system.get(index, NO_SYSTEM_FIELDS)
-
-
-def _place_for_creation(
-    state: WorkingState, index: int, patch: CreateTask
-) -> tuple[ProjectRecord, TaskRecord | None, TaskRecord | None] | None:
-    """Return project, parent and anchor of a new task, or None after reporting what is wrong."""
-    project = state.live_project(patch.project, index, "/project") if patch.project is not None else None
-    parent, anchor, sound = _parent_and_anchor(state, index, patch.parent, patch.before, patch.after)
-    if not sound or (patch.project is not None and project is None):
-        return None
-    if anchor is not None and "parent" not in patch.model_fields_set:
-        parent = state.tasks[anchor.parent_id] if anchor.parent_id else None
-    beside = parent or anchor
-    if project is None and beside is None:
-        state.issue(
-            ErrorCode.VALIDATION_ERROR, index, "/project", "is required", "name the project, or a parent, before or after"
-        )
-        return None
-    project = project or state.projects[beside.project_id if beside else ""]
-    beside_path = "/before" if patch.before else "/after"
-    if not _same_project(state, index, project.id, parent, anchor, beside_path):
-        return None
-    if not _anchor_fits(state, index, anchor, parent.id if parent else None, beside_path):
-        return None
-    return project, parent, anchor
-
-
-def _parent_and_anchor(
-    state: WorkingState, index: int, parent: str | None, before: str | None, after: str | None
-) -> tuple[TaskRecord | None, TaskRecord | None, bool]:
-    """Return the named parent and anchor, and whether all names given were sound."""
-    if before is not None and after is not None:
-        state.issue(ErrorCode.VALIDATION_ERROR, index, "/after", "cannot be given together with before", "keep one of the two")
-        return None, None, False
-    found_parent = state.live_task(parent, index, "/parent") if parent is not None else None
-    name = before or after
-    anchor = state.live_task(name, index, "/before" if before else "/after") if name else None
-    sound = (parent is None or found_parent is not None) and (not name or anchor is not None)
-    return found_parent, anchor, sound
-
-
-def _same_project(
-    state: WorkingState, index: int, project_id: str, parent: TaskRecord | None, anchor: TaskRecord | None, beside_path: str
-) -> bool:
-    for item, path in ((parent, "/parent"), (anchor, beside_path)):
-        if item is not None and item.project_id != project_id:
-            state.issue(
-                ErrorCode.INVALID_HIERARCHY,
-                index,
-                path,
-                f"{item.key} belongs to project {state.projects[item.project_id].key}, not {state.projects[project_id].key}",
-                "a task stays in its project; name an item of the same project",
-            )
-            return False
-    return True
-
-
-def _anchor_fits(state: WorkingState, index: int, anchor: TaskRecord | None, parent_id: str | None, path: str) -> bool:
-    if anchor is None or anchor.parent_id == parent_id:
-        return True
-    touch = Touch(index, f"/patches/{index}{path}", EntityKind.TASK, anchor.id, anchor.key, "parent")
-    if touch.field_changed(state.snapshot):
-        state.touches.append(touch)
-    else:
-        where = f"under {state.tasks[anchor.parent_id].key}" if anchor.parent_id else "at the top level"
-        state.issue(
-            ErrorCode.INVALID_HIERARCHY,
-            index,
-            path,
-            f"{anchor.key} is {where}, so nothing can be placed beside it elsewhere",
-            "leave the parent out to use the anchor's, or name an anchor under that parent",
-        )
-    return False
-
-
-def _put(state: WorkingState, task: TaskRecord, anchor: TaskRecord | None, *, before: bool) -> None:
-    place: Place = (task.project_id, task.parent_id)
-    if anchor is None:
-        state.places.append(place, task.id)
-    else:
-        state.places.put(place, task.id, anchor.id, before=before)
-
-
-def _touch_place(state: WorkingState, index: int, task: TaskRecord, parent_id: str | None) -> None:
-    if (EntityKind.TASK, task.id) in state.snapshot.later:
-        fields = ("position",) if parent_id == task.parent_id else ("parent", "position")
-        for name in fields:
-            state.touches.append(Touch(index, f"/patches/{index}", EntityKind.TASK, task.id, task.key, name))
 
 
 def _touch_edge(state: WorkingState, index: int, task: TaskRecord, target: TaskRecord, path: str) -> None:

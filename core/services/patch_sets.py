@@ -307,8 +307,15 @@ def _same_proposal(ctx: Context, stored: PatchSetRecord, draft: _Draft) -> Patch
 
 
 def rebase_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
-    """Propose the same patches on today's state, superseding the old proposal."""
+    """Propose the same patches on today's state, superseding the old proposal.
+
+    Raises:
+        PatchSetClosed: it has been applied; proposing it again would do everything twice.
+        InvalidPatch: it breaks a rule on today's state.
+    """
     record = ctx.read(lambda tx: _find(tx, patch_set_id))
+    if record.state is ProposalState.APPLIED:
+        raise PatchSetClosed(f"{record.id} has been applied", hint="propose what is still to be done as a new patch set")
     fresh = PatchSet(summary=record.summary, rationale=record.rationale, patches=record.patches)
     open_one = record.id if record.state is ProposalState.PROPOSED else None
     return propose_patch_set(ctx, fresh, supersedes=open_one, engine=record.engine)

@@ -3,6 +3,7 @@
 Alembic is imported only when the stored version is behind; at any other start one SELECT is all.
 """
 
+import logging
 import os
 import random
 import time
@@ -103,6 +104,7 @@ def _stored_version(connection: Connection, place: str) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its progress is of no interest to whoever starts a server
     from alembic import command
     from alembic.config import Config
 

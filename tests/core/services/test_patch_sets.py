@@ -138,6 +138,14 @@ def test_a_stale_proposal_is_shown_with_its_conflicts_and_rebased_in_one_call(ct
     assert patch_sets.apply_proposal(ctx, fresh.id).revisions == {"WEB": 4}
 
 
+def test_what_has_been_applied_is_not_proposed_again(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login"), rename("WEB-3", "Paths")))
+    patch_sets.apply_proposal(ctx, proposal.id, only=[0])
+
+    with pytest.raises(PatchSetClosed):
+        patch_sets.rebase_patch_set(ctx, proposal.id)
+
+
 def test_a_rejected_proposal_stays_closed(ctx: Context, web: ApplyResponse) -> None:
     proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
 

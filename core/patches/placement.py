@@ -1,0 +1,96 @@
+"""Where a task goes: its project, parent and anchor as a patch names them, and whether they fit together."""
+
+from core.patches.conflicts import Touch
+from core.patches.snapshot import Place, ProjectRecord, TaskRecord
+from core.patches.state import WorkingState
+from schemas.changes import EntityKind
+from schemas.errors import ErrorCode
+from schemas.patches import CreateTask
+
+
+def place_for_creation(
+    state: WorkingState, index: int, patch: CreateTask
+) -> tuple[ProjectRecord, TaskRecord | None, TaskRecord | None] | None:
+    """Return project, parent and anchor of a new task, or None after reporting what is wrong."""
+    project = state.live_project(patch.project, index, "/project") if patch.project is not None else None
+    parent, anchor, sound = parent_and_anchor(state, index, patch.parent, patch.before, patch.after)
+    if not sound or (patch.project is not None and project is None):
+        return None
+    if anchor is not None and "parent" not in patch.model_fields_set:
+        parent = state.tasks[anchor.parent_id] if anchor.parent_id else None
+    beside = parent or anchor
+    if project is None and beside is None:
+        state.issue(
+            ErrorCode.VALIDATION_ERROR, index, "/project", "is required", "name the project, or a parent, before or after"
+        )
+        return None
+    project = project or state.projects[beside.project_id if beside else ""]
+    beside_path = "/before" if patch.before else "/after"
+    if not same_project(state, index, project.id, parent, anchor, beside_path):
+        return None
+    if not anchor_fits(state, index, anchor, parent.id if parent else None, beside_path):
+        return None
+    return project, parent, anchor
+
+
+def parent_and_anchor(
+    state: WorkingState, index: int, parent: str | None, before: str | None, after: str | None
+) -> tuple[TaskRecord | None, TaskRecord | None, bool]:
+    """Return the named parent and anchor, and whether all names given were sound."""
+    if before is not None and after is not None:
+        state.issue(ErrorCode.VALIDATION_ERROR, index, "/after", "cannot be given together with before", "keep one of the two")
+        return None, None, False
+    found_parent = state.live_task(parent, index, "/parent") if parent is not None else None
+    name = before or after
+    anchor = state.live_task(name, index, "/before" if before else "/after") if name else None
+    sound = (parent is None or found_parent is not None) and (not name or anchor is not None)
+    return found_parent, anchor, sound
+
+
+def same_project(
+    state: WorkingState, index: int, project_id: str, parent: TaskRecord | None, anchor: TaskRecord | None, beside_path: str
+) -> bool:
+    for item, path in ((parent, "/parent"), (anchor, beside_path)):
+        if item is not None and item.project_id != project_id:
+            state.issue(
+                ErrorCode.INVALID_HIERARCHY,
+                index,
+                path,
+                f"{item.key} belongs to project {state.projects[item.project_id].key}, not {state.projects[project_id].key}",
+                "a task stays in its project; name an item of the same project",
+            )
+            return False
+    return True
+
+
+def anchor_fits(state: WorkingState, index: int, anchor: TaskRecord | None, parent_id: str | None, path: str) -> bool:
+    if anchor is None or anchor.parent_id == parent_id:
+        return True
+    touch = Touch(index, f"/patches/{index}{path}", EntityKind.TASK, anchor.id, anchor.key, "parent")
+    if touch.field_changed(state.snapshot):
+        state.touches.append(touch)
+    else:
+        where = f"under {state.tasks[anchor.parent_id].key}" if anchor.parent_id else "at the top level"
+        state.issue(
+            ErrorCode.INVALID_HIERARCHY,
+            index,
+            path,
+            f"{anchor.key} is {where}, so nothing can be placed beside it elsewhere",
+            "leave the parent out to use the anchor's, or name an anchor under that parent",
+        )
+    return False
+
+
+def put(state: WorkingState, task: TaskRecord, anchor: TaskRecord | None, *, before: bool) -> None:
+    place: Place = (task.project_id, task.parent_id)
+    if anchor is None:
+        state.places.append(place, task.id)
+    else:
+        state.places.put(place, task.id, anchor.id, before=before)
+
+
+def touch_place(state: WorkingState, index: int, task: TaskRecord, parent_id: str | None) -> None:
+    if (EntityKind.TASK, task.id) in state.snapshot.later:
+        fields = ("position",) if parent_id == task.parent_id else ("parent", "position")
+        for name in fields:
+            state.touches.append(Touch(index, f"/patches/{index}", EntityKind.TASK, task.id, task.key, name))
