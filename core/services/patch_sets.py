@@ -21,26 +21,24 @@ from core.errors import (
     conflict_issue,
 )
 from core.fingerprint import normalise, patches_hash
-from core.patches.diff import render_diff
 from core.patches.needs import needs_of
 from core.patches.parse import ParsedPatches, parse_patches
 from core.patches.plan import Plan, plan
 from core.patches.snapshot import Snapshot
+from core.services.answers import applied_answer, apply_answer, as_patch_set, revisions_of, stored_set, validation_answer
 from core.storage.interface import PatchSetRecord, Transaction
-from schemas.changes import ApplyResponse, ChangeListResponse, PlanEffect, ValidationResponse
+from schemas.changes import ApplyResponse, ChangeListResponse, ValidationResponse
 from schemas.errors import ErrorCode, Issue
 from schemas.patches import (
     PatchSet,
     PatchSetDetail,
     PatchSetListResponse,
     PatchSetQuery,
-    Proposal,
     ProposalState,
     StoredPatchSet,
 )
 from schemas.violations import pointer
 
-CHANGES_IN_ANSWER = 200
 RESTORED_INSTANTS = ("completed_at", "claim_expires_at")
 
 T = TypeVar("T")
@@ -118,7 +116,7 @@ def apply_patch_set(
 def apply_proposal(ctx: Context, patch_set_id: str, *, only: Sequence[int] | None = None, dry_run: bool = False) -> ApplyResponse:
     """Apply a stored proposal, or the part of it that `only` names; exactly what was shown."""
     record = ctx.read(lambda tx: _find(tx, patch_set_id))
-    return apply_patch_set(ctx, _as_patch_set(record), only=only, dry_run=dry_run)
+    return apply_patch_set(ctx, as_patch_set(record), only=only, dry_run=dry_run)
 
 
 def write_patches(
@@ -156,7 +154,7 @@ def apply_in(ctx: Context, tx: Transaction, draft: _Draft, *, dry_run: bool) -> 
     snapshot, result = _plan(ctx, tx, draft, preview=dry_run)
     _refuse(result)
     if dry_run:
-        return _apply_response(result, patch_set_id=None)
+        return apply_answer(result, patch_set_id=None)
     record = _record(ctx, draft, snapshot, stored)
     record = replace(
         record,
@@ -170,10 +168,10 @@ def apply_in(ctx: Context, tx: Transaction, draft: _Draft, *, dry_run: bool) -> 
         totals=result.totals,
         changes_total=len(result.changes),
         warnings=result.warnings(),
-        revisions=_revisions(result),
+        revisions=revisions_of(result),
     )
     record = tx.save_plan(record, result)
-    return _apply_response(result, patch_set_id=record.id)
+    return apply_answer(result, patch_set_id=record.id)
 
 
 def _accept(stored: PatchSetRecord, draft: _Draft) -> _Draft:
@@ -254,7 +252,7 @@ def validate_patch_set(ctx: Context, patch_set: PatchSet, *, only: Sequence[int]
     """Return whether the set would be accepted now, every broken rule, and its exact effect; stores nothing."""
     ctx.principal.require(Scope.PATCHES_PROPOSE)
     draft = _draft(patch_set, only)
-    return ctx.read(lambda tx: _validation(*_plan(ctx, tx, draft, preview=True)))
+    return ctx.read(lambda tx: validation_answer(*_plan(ctx, tx, draft, preview=True)))
 
 
 @collector_paused()
@@ -281,7 +279,7 @@ def propose_patch_set(
     if stored is not None:
         return _same_proposal(ctx, stored, draft)
     _refuse(result)
-    validation = _validation(snapshot, result)
+    validation = validation_answer(snapshot, result)
     record = replace(_record(ctx, draft, snapshot, None), supersedes=supersedes, base_revisions=validation.base_revisions)
 
     def work(tx: Transaction) -> PatchSetRecord | None:
@@ -297,7 +295,7 @@ def propose_patch_set(
     stored = ctx.write(work)
     if stored is not None:
         return _same_proposal(ctx, stored, draft)
-    return PatchSetDetail(**_stored(record).__dict__, preview=validation)
+    return PatchSetDetail(**stored_set(record).__dict__, preview=validation)
 
 
 def _same_proposal(ctx: Context, stored: PatchSetRecord, draft: _Draft) -> PatchSetDetail:
@@ -333,7 +331,7 @@ def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "") -> St
         tx.save_proposal(closed)
         return closed
 
-    return _stored(ctx.write(work))
+    return stored_set(ctx.write(work))
 
 
 @collector_paused()
@@ -387,13 +385,13 @@ def get_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
 
     def work(tx: Transaction) -> PatchSetDetail:
         record = _find(tx, patch_set_id)
-        stored = _stored(record).__dict__
+        stored = stored_set(record).__dict__
         if record.state is ProposalState.APPLIED:
             return PatchSetDetail(**stored, applied=applied_answer(tx, record))
         if record.state is not ProposalState.PROPOSED:
             return PatchSetDetail(**stored)
-        draft = _draft(_as_patch_set(record))
-        return PatchSetDetail(**stored, preview=_validation(*_plan(ctx, tx, draft, preview=True)))
+        draft = _draft(as_patch_set(record))
+        return PatchSetDetail(**stored, preview=validation_answer(*_plan(ctx, tx, draft, preview=True)))
 
     return ctx.read(work)
 
@@ -473,9 +471,6 @@ def _closed(ctx: Context, record: PatchSetRecord, state: ProposalState, reason: 
     return replace(record, state=state, reason=reason, closed_at=ctx.now, closed_by=ctx.principal.subject)
 
 
-# -- shapes
-
-
 def _record(ctx: Context, draft: _Draft, snapshot: Snapshot, stored: PatchSetRecord | None) -> PatchSetRecord:
     """Return the row of a draft; a stored proposal keeps its author and its time."""
     return PatchSetRecord(
@@ -491,103 +486,4 @@ def _record(ctx: Context, draft: _Draft, snapshot: Snapshot, stored: PatchSetRec
         created_at=stored.created_at if stored else ctx.now,
         supersedes=stored.supersedes if stored else None,
         reverts=list(draft.reverts),
-    )
-
-
-def _as_patch_set(record: PatchSetRecord) -> PatchSet:
-    return PatchSet(
-        id=record.id,
-        summary=record.summary,
-        rationale=record.rationale,
-        base_revisions=record.base_revisions,
-        patches=record.patches,
-    )
-
-
-def _stored(record: PatchSetRecord) -> StoredPatchSet:
-    return StoredPatchSet(
-        id=record.id,
-        summary=record.summary,
-        rationale=record.rationale,
-        base_revisions=record.base_revisions,
-        patches=record.patches,
-        proposal=Proposal(
-            state=record.state,
-            hash=record.hash,
-            engine=record.engine,
-            author=record.author,
-            created_at=record.created_at,
-            closed_at=record.closed_at,
-            closed_by=record.closed_by,
-            reason=record.reason,
-            seq=record.seq,
-            applied_indexes=record.only,
-            supersedes=record.supersedes,
-            reverts=record.reverts,
-            revisions=record.revisions,
-        ),
-    )
-
-
-def _revisions(result: Plan) -> dict[str, int]:
-    effects = result.effects
-    return {effects.project_keys[project_id]: after for project_id, (_, after) in effects.revisions.items()}
-
-
-def _effect(result: Plan) -> dict[str, Any]:
-    total = len(result.changes)
-    return {
-        "refs": result.refs,
-        "changes": result.changes[:CHANGES_IN_ANSWER],
-        "changes_total": total,
-        "totals": result.totals,
-        "diff": render_diff(result.changes),
-    }
-
-
-def _next_cursor(total: int) -> str | None:
-    return str(CHANGES_IN_ANSWER) if total > CHANGES_IN_ANSWER else None
-
-
-def _apply_response(result: Plan, *, patch_set_id: str | None) -> ApplyResponse:
-    return ApplyResponse.model_construct(
-        **_effect(result),
-        changes_next_cursor=_next_cursor(len(result.changes)) if patch_set_id else None,
-        patch_set_id=patch_set_id,
-        revisions=_revisions(result),
-        warnings=result.warnings(),
-        replayed=False,
-    )
-
-
-def applied_answer(tx: Transaction, record: PatchSetRecord) -> ApplyResponse:
-    """Return the first answer of an applied set, rebuilt from its history."""
-    changes = tx.list_changes(record.id, limit=max(record.changes_total, 1))
-    effect = PlanEffect.model_construct(
-        refs=record.refs,
-        changes=changes[:CHANGES_IN_ANSWER],
-        changes_total=record.changes_total,
-        changes_next_cursor=_next_cursor(record.changes_total),
-        totals=record.totals,
-        diff=render_diff(changes),
-    )
-    return ApplyResponse.model_construct(
-        **effect.__dict__, patch_set_id=record.id, revisions=record.revisions, warnings=record.warnings, replayed=False
-    )
-
-
-def _validation(snapshot: Snapshot, result: Plan) -> ValidationResponse:
-    named = set(result.effects.revisions) | set(snapshot.base)
-    bases = {
-        snapshot.projects[project_id].key: snapshot.base.get(project_id, snapshot.projects[project_id].revision)
-        for project_id in named
-        if project_id in snapshot.projects
-    }
-    return ValidationResponse.model_construct(
-        **_effect(result),
-        changes_next_cursor=None,
-        valid=not result.errors() and not result.conflicts,
-        issues=result.issues,
-        conflicts=result.conflicts,
-        base_revisions=bases,
     )

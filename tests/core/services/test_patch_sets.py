@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from core.context import Context, Principal, Scope
 from core.errors import ConcurrentUpdate, DomainError, Forbidden, IdempotencyKeyReused, InvalidPatch, NotFound, PatchSetClosed
 from core.services import patch_sets, projects, tasks
+from core.services.answers import validation_answer
 from core.wiring import Orchestrator
 from schemas.changes import ApplyResponse, ValidationResponse
 from schemas.errors import ErrorCode
@@ -281,14 +282,14 @@ def test_proposing_never_replaces_what_another_call_stored_meanwhile(
     ctx: Context, web: ApplyResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proposed = a_set(rename("WEB-2", "Login"), id=ID)
-    preview = patch_sets._validation
+    name = "core.services.patch_sets.validation_answer"
 
     def overtaken(*arguments: Any) -> ValidationResponse:
-        monkeypatch.setattr(patch_sets, "_validation", preview)
+        monkeypatch.setattr(name, validation_answer)
         patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), id=ID))
-        return preview(*arguments)
+        return validation_answer(*arguments)
 
-    monkeypatch.setattr(patch_sets, "_validation", overtaken)
+    monkeypatch.setattr(name, overtaken)
 
     assert patch_sets.propose_patch_set(ctx, proposed).proposal.state is ProposalState.APPLIED
 
