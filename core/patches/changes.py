@@ -1,6 +1,6 @@
 """Compare the state before with the state after: what changed, item by item, in wire form."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
 from operator import attrgetter
@@ -30,6 +30,8 @@ TASK_FIELDS = (
     "claimed_by",
     "claim_expires_at",
 )
+# Members of enums that are needed per change: looking one up in its class is slow before Python 3.12.
+TASK, CREATED = EntityKind.TASK, Action.CREATED
 
 
 def wire(value: Any) -> Any:
@@ -78,9 +80,7 @@ class Comparison:
         """Compare one touched project; False if nothing about it differs."""
         after = self._state.projects[project_id]
         before = self._state.snapshot.projects.get(project_id)
-        fields = (
-            _created_fields(after, PROJECT_FIELDS, NEW_PROJECT) if before is None else _differences(before, after, PROJECT_FIELDS)
-        )
+        fields = _created_fields(after, PROJECTS) if before is None else _differences(before, after, PROJECTS)
         action = self._action(before, after, fields, moved=False)
         if action is None:
             return False
@@ -102,15 +102,16 @@ class Comparison:
         """Compare one touched task; False if nothing about it differs."""
         after = self._state.tasks[task_id]
         before = self._state.snapshot.tasks.get(task_id)
-        fields = _created_fields(after, TASK_FIELDS, NEW_TASK) if before is None else _differences(before, after, TASK_FIELDS)
+        fields = _created_fields(after, TASKS) if before is None else _differences(before, after, TASKS)
         moved = before is not None and (before.parent_id != after.parent_id or before.position != after.position)
         self._placement(before, after, fields)
-        self._dependencies(after, fields, before is None)
+        if task_id in self._added or task_id in self._removed:
+            self._dependencies(after, fields, before is None)
         action = self._action(before, after, fields, moved=moved)
         if action is None:
             return False
         change = Change.trusted(
-            kind=EntityKind.TASK,
+            kind=TASK,
             id=after.id,
             key=after.key,
             title=after.title,
@@ -159,7 +160,7 @@ class Comparison:
             self.count("created")
             if after.deletion_id is not None:
                 self.count("deleted")
-            return Action.CREATED
+            return CREATED
         gone = after.deletion_id is not None
         survival = before.deletion_id != after.deletion_id  # it may also have been restored and deleted anew
         if survival:
@@ -190,8 +191,6 @@ class Comparison:
 
     def _dependencies(self, task: TaskRecord, fields: dict[str, FieldChange], created: bool) -> None:
         added, removed = self._added.get(task.id, ()), self._removed.get(task.id, ())
-        if not added and not removed:
-            return
         stored = self._state.snapshot.edges.get(task.id, ())
         before = [self._state.tasks[item].key for item in stored]
         after = [self._state.tasks[item].key for item in stored if item not in removed]
@@ -208,28 +207,33 @@ def _grouped(edges: Iterable[tuple[str, str]]) -> dict[str, dict[str, None]]:
     return groups
 
 
-# What a new item has without being told; its title or name is always shown.
-NEW_TASK: dict[str, Any] = {"status": TaskStatus.TODO, "priority": Priority.MEDIUM, "title": None}
-NEW_PROJECT: dict[str, Any] = {"status": ProjectStatus.PLANNING, "priority": Priority.MEDIUM, "name": None}
+class _Fields:
+    """The compared fields of one kind of item: their names, values, and what a new one has without being told."""
+
+    def __init__(self, names: tuple[str, ...], untold: Mapping[str, Any]) -> None:
+        self.names = names
+        self.values = attrgetter(*names)
+        self.untold = tuple(untold.get(name) for name in names)
 
 
-def _created_fields(record: TaskRecord | ProjectRecord, names: tuple[str, ...], new: dict[str, Any]) -> dict[str, FieldChange]:
+TASKS = _Fields(TASK_FIELDS, {"status": TaskStatus.TODO, "priority": Priority.MEDIUM})
+PROJECTS = _Fields(PROJECT_FIELDS, {"status": ProjectStatus.PLANNING, "priority": Priority.MEDIUM})
+
+
+def _created_fields(record: TaskRecord | ProjectRecord, kind: _Fields) -> dict[str, FieldChange]:
     """Return the fields of a new item that were set to something."""
-    fields: dict[str, FieldChange] = {}
-    for name, value in zip(names, attrgetter(*names)(record), strict=True):
-        if (value or value == 0) and value is not new.get(name):
-            fields[name] = {"before": None, "after": wire(value)}
-    return fields
+    return {
+        name: {"before": None, "after": value if value.__class__ in PLAIN else wire(value)}
+        for name, value, untold in zip(kind.names, kind.values(record), kind.untold, strict=True)
+        if value is not untold and (value or value.__class__ is int)  # 0 is something, an empty text or list is not
+    }
 
 
-def _differences(
-    before: TaskRecord | ProjectRecord, after: TaskRecord | ProjectRecord, names: tuple[str, ...]
-) -> dict[str, FieldChange]:
+def _differences(before: TaskRecord | ProjectRecord, after: TaskRecord | ProjectRecord, kind: _Fields) -> dict[str, FieldChange]:
     if before is after:
         return {}
     fields: dict[str, FieldChange] = {}
-    values = attrgetter(*names)
-    for name, old, new in zip(names, values(before), values(after), strict=True):
+    for name, old, new in zip(kind.names, kind.values(before), kind.values(after), strict=True):
         if old != new:
             fields[name] = {"before": wire(old), "after": wire(new)}
     return fields

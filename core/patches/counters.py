@@ -14,6 +14,7 @@ from schemas.primitives import TaskStatus
 # (leaves that are not cancelled, completed leaves, estimated minutes)
 Contribution = tuple[int, int, int]
 NOTHING: Contribution = (0, 0, 0)
+COMPLETED, CANCELLED = TaskStatus.COMPLETED, TaskStatus.CANCELLED  # once: slow look-ups before Python 3.12
 
 
 def recount(state: WorkingState) -> None:
@@ -55,27 +56,30 @@ class _Counts:
         projects: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
         for task_id in changed:
             before, after = before_tasks.get(task_id), state.tasks[task_id]
-            old = _contribution(before, self._old_subtasks.get(task_id)) if before is not None else NOTHING
-            new = _contribution(after, None)
-            was = before is not None and before.deleted_at is None
+            new = _contribution(after, after.subtask_count)
             lives = after.deleted_at is None
-            if (
-                task_id not in carried
-                and before is not None
-                and (old, before.parent_id, before.status, was) == (new, after.parent_id, after.status, lives)
-            ):
-                continue
-            if old != NOTHING and before is not None:
-                _walk(deltas, before_tasks, before.parent_id, old, -1)
-            if new != NOTHING:
-                _walk(deltas, state.tasks, after.parent_id, new, +1)
             total = projects[after.project_id]
-            for place in range(3):
-                total[place] += new[place] - old[place]
-            total[3] += lives - was
-            total[4] += (lives and after.status is TaskStatus.COMPLETED) - (
-                was and before is not None and before.status is TaskStatus.COMPLETED
-            )
+            if before is not None:
+                old = _contribution(before, self._old_subtasks.get(task_id, before.subtask_count))
+                lived = before.deleted_at is None
+                if (
+                    task_id not in carried
+                    and old == new
+                    and before.parent_id == after.parent_id
+                    and before.status is after.status
+                    and lived == lives
+                ):
+                    continue
+                if old is not NOTHING:
+                    _walk(deltas, before_tasks, before.parent_id, old, -1)
+                    _add(total, old, -1)
+                total[3] -= lived
+                total[4] -= lived and before.status is COMPLETED
+            if new is not NOTHING:
+                _walk(deltas, state.tasks, after.parent_id, new, +1)
+                _add(total, new, +1)
+            total[3] += lives
+            total[4] += lives and after.status is COMPLETED
         for task_id, (count, completed, _) in deltas.items():
             if count or completed:
                 task = self.state.own_quietly(task_id)
@@ -93,19 +97,24 @@ class _Counts:
             project.completed_task_count += done
 
 
-def _contribution(task: TaskRecord, subtasks: int | None) -> Contribution:
-    if task.deleted_at is not None or (task.subtask_count if subtasks is None else subtasks):
+def _contribution(task: TaskRecord, subtasks: int) -> Contribution:
+    if task.deleted_at is not None or subtasks:
         return NOTHING
-    if task.status is TaskStatus.CANCELLED:
+    if task.status is CANCELLED:
         return (0, 0, task.estimated_minutes or 0)
-    return (1, int(task.status is TaskStatus.COMPLETED), task.estimated_minutes or 0)
+    return (1, int(task.status is COMPLETED), task.estimated_minutes or 0)
 
 
 def _walk(
     deltas: dict[str, list[int]], tasks: Mapping[str, TaskRecord], parent_id: str | None, contribution: Contribution, sign: int
 ) -> None:
     while parent_id is not None:
-        delta = deltas[parent_id]
-        for place in range(3):
-            delta[place] += sign * contribution[place]
+        _add(deltas[parent_id], contribution, sign)
         parent_id = tasks[parent_id].parent_id
+
+
+def _add(numbers: list[int], contribution: Contribution, sign: int) -> None:
+    leaves, completed, minutes = contribution
+    numbers[0] += sign * leaves
+    numbers[1] += sign * completed
+    numbers[2] += sign * minutes

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from core.patches.text import FACT_FIELDS, MAX_LISTED, quoted, safe, safe_title, safe_word, show_count, show_facts, show_minutes
 from schemas.changes import Action, Change, EntityKind, FieldChange
 
+# Once: members of enums are slow to look up before Python 3.12.
+CREATED, TASK, PROJECT, COMMENT = Action.CREATED, EntityKind.TASK, EntityKind.PROJECT, EntityKind.COMMENT
 EXCERPT_LINES = 3
 _LABELS = {
     "depends_on": "waits for",
@@ -47,13 +49,13 @@ def render_diff(changes: Sequence[Change], *, limit_bytes: int = 65_536) -> str:
 
 
 def _lines(changes: Sequence[Change]) -> Iterator[Line]:
-    created = [change for change in changes if change.action is Action.CREATED and change.kind is not EntityKind.COMMENT]
+    created = [change for change in changes if change.action is CREATED and change.kind is not COMMENT]
     yield from _created_lines(created)
     below = _cascades(changes)
     for change in changes:
-        if change.kind is EntityKind.COMMENT:
+        if change.kind is COMMENT:
             yield Line(_comment_line(change), 1)
-        elif change.action is not Action.CREATED and id(change) not in below.taken:
+        elif change.action is not CREATED and id(change) not in below.taken:
             yield from _changed_lines(change, below.by_root.get(id(change), []))
 
 
@@ -64,11 +66,11 @@ def _created_lines(created: Sequence[Change]) -> Iterator[Line]:
     """Return creations as a tree: new projects with their tasks, then what is added to existing items."""
     children: dict[str, list[Change]] = defaultdict(list)
     for change in created:
-        if change.kind is EntityKind.TASK:
+        if change.kind is TASK:
             children[_home(change)].append(change)
     known = {change.key for change in created}
     for change in created:
-        if change.kind is EntityKind.PROJECT:
+        if change.kind is PROJECT:
             yield from _tree([change], children)
     for home, tasks in children.items():
         if home not in known:

@@ -1,5 +1,6 @@
 """Say which stored rows a patch set touches, so that storage can load those and no others."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
@@ -15,13 +16,13 @@ class _Names:
     """Collects names by why they are needed; refs are not stored, so they need nothing."""
 
     def __init__(self) -> None:
-        self.by_reason: dict[str, set[str]] = {}
+        self.by_reason: dict[str, set[str]] = defaultdict(set)
 
     def add(self, name: str | None, *reasons: str) -> None:
-        if name is None or name.startswith("$"):
+        if name is None or name[:1] == "$":
             return
         for reason in reasons:
-            self.by_reason.setdefault(reason, set()).add(name)
+            self.by_reason[reason].add(name)
 
     def of(self, reason: str) -> frozenset[str]:
         return frozenset(self.by_reason.get(reason, ()))
@@ -31,7 +32,7 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
     """Return what must be loaded to plan `parsed`; linear in its patches."""
     names = _Names()
     placements = 0
-    links = _adds_links(patch for _, patch in parsed.patches)
+    below = ("tasks", "append_to_tasks", *(["ends"] if _adds_links(patch for _, patch in parsed.patches) else []))
     for mention in parsed.mentions:
         names.add(mention.name, "projects" if mention.kind is EntityKind.PROJECT else "tasks")
     for _, patch in parsed.patches:
@@ -48,7 +49,7 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
             case "create_task":
                 placements += _place(names, patch.before, patch.after)
                 names.add(patch.project, "projects")
-                names.add(patch.parent, "tasks", "append_to_tasks", *(["ends"] if links else []))
+                names.add(patch.parent, *below)
                 if patch.parent is None:
                     names.add(patch.project, "append_to_projects")
                 for target in patch.depends_on:
@@ -105,9 +106,11 @@ def _adds_links(patches: Iterable[Patch]) -> bool:
 
 
 def _place(names: _Names, before: str | None, after: str | None) -> int:
+    if before is None and after is None:
+        return 0
     for anchor in (before, after):
         names.add(anchor, "tasks", "anchors", "ends")
-    return 1 if before or after else 0
+    return 1
 
 
 def _expect(names: _Names, task: str, expect: TaskExpect | None) -> None:

@@ -10,6 +10,10 @@ from schemas.patches import OPS, CreateProject, CreateTask, Patch
 from schemas.violations import read_patch
 
 
+CREATIONS = (CreateTask, CreateProject)
+CREATING_OPS = ("create_task", "create_project")
+
+
 class Mention(NamedTuple):
     """A name in a malformed patch: whether it exists is reported beside what is wrong with the form."""
 
@@ -52,15 +56,14 @@ def _missing(selected: set[int], count: int) -> list[Issue]:
 
 def parse_patches(raw: Sequence[Any]) -> ParsedPatches:
     """Return the sound patches of `raw` and every issue of form."""
-    parsed = ParsedPatches()
+    parsed = ParsedPatches(refs=_declared_refs(raw))
     for index, item in enumerate(raw):
-        _declare(parsed, index, item)
         patch = read_patch(item, index)
         if isinstance(patch, list):
             parsed.issues += patch
             parsed.mentions += _mentions(index, item, {issue.path for issue in patch})
             continue
-        if isinstance(patch, CreateTask | CreateProject) and patch.ref and parsed.refs[patch.ref] != index:
+        if isinstance(patch, CREATIONS) and patch.ref and parsed.refs[patch.ref] != index:
             message = f"{patch.ref} is already created by patch {parsed.refs[patch.ref]}"
             parsed.issues.append(
                 Issue(
@@ -88,8 +91,10 @@ def _mentions(index: int, item: Any, reported: set[str]) -> list[Mention]:
     ]
 
 
-def _declare(parsed: ParsedPatches, index: int, item: Any) -> None:
-    if isinstance(item, dict) and item.get("op") in ("create_task", "create_project"):
-        ref = item.get("ref")
-        if isinstance(ref, str):
-            parsed.refs.setdefault(ref, index)
+def _declared_refs(raw: Sequence[Any]) -> dict[str, int]:
+    """Return which creation declares each ref first, whether or not its form is sound."""
+    refs: dict[str, int] = {}
+    for index, item in enumerate(raw):
+        if isinstance(item, dict) and isinstance(ref := item.get("ref"), str) and item.get("op") in CREATING_OPS:
+            refs.setdefault(ref, index)
+    return refs

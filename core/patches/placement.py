@@ -50,17 +50,20 @@ def parent_and_anchor(
 def same_project(
     state: WorkingState, index: int, project_id: str, parent: TaskRecord | None, anchor: TaskRecord | None, beside_path: str
 ) -> bool:
-    for item, path in ((parent, "/parent"), (anchor, beside_path)):
-        if item is not None and item.project_id != project_id:
-            state.issue(
-                ErrorCode.INVALID_HIERARCHY,
-                index,
-                path,
-                f"{item.key} belongs to project {state.projects[item.project_id].key}, not {state.projects[project_id].key}",
-                "a task stays in its project; name an item of the same project",
-            )
-            return False
-    return True
+    if parent is not None and parent.project_id != project_id:
+        item, path = parent, "/parent"
+    elif anchor is not None and anchor.project_id != project_id:
+        item, path = anchor, beside_path
+    else:
+        return True
+    state.issue(
+        ErrorCode.INVALID_HIERARCHY,
+        index,
+        path,
+        f"{item.key} belongs to project {state.projects[item.project_id].key}, not {state.projects[project_id].key}",
+        "a task stays in its project; name an item of the same project",
+    )
+    return False
 
 
 def anchor_fits(state: WorkingState, index: int, anchor: TaskRecord | None, parent_id: str | None, path: str) -> bool:

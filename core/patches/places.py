@@ -74,12 +74,12 @@ class Places:
     def append(self, place: Place, task_id: str) -> None:
         """Put a task last."""
         self._leave(task_id)
-        chain = self._chain(place)
+        chain = self._chains.get(place) or self._open(place)
         self._settle(place, chain, chain.tail, task_id)
 
     def put(self, place: Place, task_id: str, anchor_id: str, *, before: bool) -> None:
         """Put a task beside an anchor that is at the same place."""
-        chain = self._chain(place)
+        chain = self._chains.get(place) or self._open(place)
         self._leave(task_id)
         anchor = self._slots[anchor_id]
         self._settle(place, chain, anchor.prev if before else anchor, task_id)
@@ -116,19 +116,17 @@ class Places:
         else:
             slot.task_id = None
 
-    def _chain(self, place: Place) -> _Chain:
-        chain = self._chains.get(place)
-        if chain is None:
-            chain = self._chains[place] = _Chain()
-            known = self._snapshot.siblings.get(place, [])
-            for position, task_id in known:
-                slot = _Slot(chain, None if task_id in self._left else task_id, position)
-                chain.insert_after(chain.tail, slot)
-                if slot.task_id is not None:
-                    self._slots[task_id] = slot
-            last = self._snapshot.last_position.get(place)
-            if last is not None and (not known or known[-1][0] < last):
-                chain.insert_after(chain.tail, _Slot(chain, None, last))
+    def _open(self, place: Place) -> _Chain:
+        chain = self._chains[place] = _Chain()
+        known = self._snapshot.siblings.get(place, [])
+        for position, task_id in known:
+            slot = _Slot(chain, None if task_id in self._left else task_id, position)
+            chain.insert_after(chain.tail, slot)
+            if slot.task_id is not None:
+                self._slots[task_id] = slot
+        last = self._snapshot.last_position.get(place)
+        if last is not None and (not known or known[-1][0] < last):
+            chain.insert_after(chain.tail, _Slot(chain, None, last))
         return chain
 
     def _space(self, chain: _Chain, placed: dict[str, int]) -> bool:

@@ -15,7 +15,7 @@ from core.patches.conflicts import Touch, find_conflicts, unit_value
 from core.patches.counters import recount
 from core.patches.expect import check_expectations
 from core.patches.invert import invert
-from core.patches.parse import ParsedPatches
+from core.patches.parse import CREATIONS, ParsedPatches
 from core.patches.play import link_created, play
 from core.patches.rules import check
 from core.patches.snapshot import CommentRecord, ProjectRecord, Snapshot, TaskRecord
@@ -80,8 +80,10 @@ def plan(
     only a revert or a claim may set. Linear in patches and touched rows.
     """
     state = WorkingState(snapshot, parsed, ids=ids, now=now, author=author, system=system or {})
-    conflicts = [conflict for index, patch in parsed.patches for conflict in check_expectations(state, index, patch)]
-    _play_all(state, parsed.patches)
+    creations = {index: patch for index, patch in parsed.patches if isinstance(patch, CREATIONS)}
+    others = [(index, patch) for index, patch in parsed.patches if index not in creations]
+    conflicts = [conflict for index, patch in others for conflict in check_expectations(state, index, patch)]
+    _play_all(state, creations, others)
     for index, path, kind, name in parsed.mentions:
         (state.live_project if kind is EntityKind.PROJECT else state.live_task)(name, index, path)
     check(state, max_depth=max_depth)
@@ -104,24 +106,24 @@ def _by_patch(issue: Issue) -> int:
 # -- order
 
 
-def _play_all(state: WorkingState, patches: Sequence[tuple[int, Patch]]) -> None:
+def _play_all(
+    state: WorkingState, creations: Mapping[int, CreateTask | CreateProject], others: Sequence[tuple[int, Patch]]
+) -> None:
     """Creations first, in the order their refs demand, then their dependencies, then the rest by index."""
-    creations = {index: patch for index, patch in patches if isinstance(patch, CreateTask | CreateProject)}
     for index in _creation_order(state, creations):
         play(state, index, creations[index])
     for index, creation in creations.items():
         if creation.op == "create_task" and creation.depends_on:
             link_created(state, index, creation)
-    for index, patch in patches:
-        if index not in creations:
-            play(state, index, patch)
+    for index, patch in others:
+        play(state, index, patch)
 
 
 def _creation_order(state: WorkingState, creations: Mapping[int, CreateTask | CreateProject]) -> Iterable[int]:
     """Return creations so that each comes after those its place names; ties by index (Kahn, 1962)."""
     by_name = _declared_names(creations)
-    if all(by_name.get(name, -1) < index for index, patch in creations.items() for name in _place_names(patch)):
-        return creations  # written in such an order, as most sets are
+    if _is_ordered(creations, by_name):
+        return creations  # as most sets are written
     waiting: dict[int, int] = {}
     followers: dict[int, list[int]] = {}
     ready: list[int] = []
@@ -157,6 +159,14 @@ def _creation_order(state: WorkingState, creations: Mapping[int, CreateTask | Cr
     return ordered
 
 
+def _is_ordered(creations: Mapping[int, CreateTask | CreateProject], by_name: Mapping[str, int]) -> bool:
+    for index, patch in creations.items():
+        for name in _place_names(patch):
+            if by_name.get(name, -1) >= index:
+                return False
+    return True
+
+
 def _declared_names(creations: Mapping[int, CreateTask | CreateProject]) -> dict[str, int]:
     names: dict[str, int] = {}
     for index, patch in creations.items():
@@ -170,8 +180,8 @@ def _declared_names(creations: Mapping[int, CreateTask | CreateProject]) -> dict
 def _place_names(patch: CreateTask | CreateProject) -> list[str]:
     if patch.op == "create_project":
         return []
-    project = patch.project if patch.project is None or patch.project.startswith("$") else patch.project.upper()
-    return [name for name in (project, patch.parent, patch.before, patch.after) if name]
+    names = (patch.project, patch.parent, patch.before, patch.after)
+    return [name if name[0] == "$" else name.upper() for name in names if name]
 
 
 # -- result

