@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -48,7 +49,7 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             value = [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
         if isinstance(value, list) and "*" in value:
-            raise ValueError("name each origin; * is not allowed")
+            raise PydanticCustomError("setting", "must name each origin; * is not allowed")
         return value
 
     @field_validator("log_level", mode="before")
@@ -62,12 +63,12 @@ class Settings(BaseSettings):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("must be an IANA time zone such as Europe/Berlin") from error
+            raise PydanticCustomError("setting", "must be an IANA time zone such as Europe/Berlin") from error
         return value
 
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
         if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-            raise ValueError("must begin with sqlite:/// or postgresql://")
+            raise PydanticCustomError("setting", "must begin with sqlite:/// or postgresql://")
         return value

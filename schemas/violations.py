@@ -21,7 +21,7 @@ _PATTERNS = {
     f"^{REF}$": ("must be $, a letter, then up to 39 letters, digits, - or _", "for example $api"),
     "^ps_[0-9abcdefghjkmnpqrstvwxyz]{16}$": (
         "must be ps_ and 16 of 0-9 and a-z without i, l, o, u",
-        "leave it out, and the server makes one",
+        "copy it from the answer that named the set; a new set may leave it out, and the server makes one",
     ),
 }
 _DAY = ("must be a day written as YYYY-MM-DD", "for example 2026-03-31")

@@ -70,7 +70,7 @@ def read_patch_set(name: str) -> "PatchSet":
     """Return the patch set in a JSON file; each patch in it is checked later, with all others.
 
     Raises:
-        BadInput: the file cannot be read or is not JSON.
+        BadInput: the file cannot be read, is not JSON, or is no JSON object.
         pydantic.ValidationError: the JSON is not a patch set.
     """
     from schemas.patches import PatchSet
@@ -83,6 +83,9 @@ def read_patch_set(name: str) -> "PatchSet":
         raise BadInput(ErrorCode.MALFORMED_BODY, message) from None
     except (ValueError, RecursionError):
         raise BadInput(ErrorCode.MALFORMED_BODY, f"{_shown(name)} is not JSON: NaN, a huge number or too deep nesting") from None
+    if not isinstance(value, dict):
+        message = f'{_shown(name)} is no patch set; write an object: {{"summary": "...", "patches": [...]}}'
+        raise BadInput(ErrorCode.VALIDATION_ERROR, message)
     return PatchSet.model_validate(value)
 
 

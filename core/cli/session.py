@@ -100,7 +100,13 @@ def show(result: M, view: Callable[[M], str], *, as_json: bool) -> None:
 
 
 def write(text: str) -> None:
-    """Print to stdout, as UTF-8 unless it is a terminal; a reader that goes away early is no error."""
+    """Print to stdout, as UTF-8 unless it is a terminal; a reader that goes away early is no error.
+
+    Raises:
+        typer.Exit: nobody reads on (0), or the text cannot be written (2), as on a full disk.
+    """
+    if sys.stdout is None:  # closed by the caller: `>&-`
+        return
     if isinstance(sys.stdout, io.TextIOWrapper):
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -109,9 +115,14 @@ def write(text: str) -> None:
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at exit
-        raise typer.Exit(0) from None
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(0) from None
+        from schemas.errors import ErrorCode, ErrorDetail
+
+        message = f"standard output cannot be written: {error.strerror}; what the command changed is stored"
+        raise _refuse(ErrorDetail(code=ErrorCode.VALIDATION_ERROR, message=message), BAD_INPUT, as_json=False) from None
 
 
 def _refuse(detail: "ErrorDetail", exit_code: int, as_json: bool) -> typer.Exit:
@@ -131,8 +142,10 @@ def issue_line(issue: "Issue", *, said: str = "") -> str:
     """Return path, message and hint of an issue in one line, without what has been `said` above it."""
     from core.patches.text import safe
 
-    parts = [issue.path, "" if issue.message == said else issue.message]
-    line = ": ".join(part for part in parts if part)
+    if issue.message == said:
+        line = f"at {issue.path}" if issue.path else ""
+    else:
+        line = f"{issue.path}: {issue.message}" if issue.path else issue.message
     if issue.hint:
         line += f" (hint: {issue.hint})" if line else f"hint: {issue.hint}"
     return safe(line)

@@ -98,7 +98,7 @@ def patch_sets(response: PatchSetListResponse) -> str:
         size = show_count(item.changes_total, "change") if applied else show_count(item.patch_count, "patch", "patches")
         facts = ", ".join(fact for fact in (item.state, size, revisions) if fact)
         when = _instant(item.closed_at or item.created_at)
-        lines.append(f"{item.id}  {when}  {safe(item.author)}: {safe(item.summary)}{reverts}  ({facts})")
+        lines.append(f"{item.id}  {when}  {safe(item.author)}: {safe(item.summary) or '(no summary)'}{reverts}  ({facts})")
     return "\n".join([*(lines or ["no patch sets"]), *_more(response)])
 
 

@@ -53,7 +53,7 @@ def _resolve(draft: Draft, names: References, reference: Reference) -> None:
     result, target = results[chosen], reference.alternatives[chosen]
     reference.edges = [(reference.task, item) for item in result.items]
     reference.clear = not result.problems and not result.says_more
-    reference.span = target.span
+    reference.spans = target.spans
     for problem in result.problems:
         draft.remark(reference.line, f"'{reference.written}' is kept as text: {problem}")
 
@@ -107,7 +107,7 @@ def _settle(draft: Draft, reference: Reference, refused: dict[tuple[int, int], s
     if not reference.clear or any(edge in refused for edge in reference.edges):
         return
     if reference.in_title:
-        draft.items[reference.task].inline.cut.append(reference.span)
+        draft.items[reference.task].inline.cut += reference.spans
     elif reference.removable:  # a line of its own; statements about others stay in the text
         draft.used.add(reference.line)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 MAX_MINUTES = 525_600
 
 _NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,3})?"
-_UNIT = r"(?:minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|wks?|w)(?![^\W\d])"
+_UNIT = r"(?:minutes?|mins?\.?|m|hours?|hrs?\.?|h|days?|d|weeks?|wks?\.?|w)(?![^\W\d])"
 DURATION = rf"{_NUMBER}[ \t]?{_UNIT}(?:[ \t]?{_NUMBER}[ \t]?{_UNIT})?(?!\w)"
 _DURATION = re.compile(DURATION, re.IGNORECASE)
 _PARTS = re.compile(rf"({_NUMBER})[ \t]?({_UNIT})", re.IGNORECASE)

@@ -5,6 +5,7 @@ import re
 from core.rules.descriptions import shorten
 from core.rules.draft import Draft
 from core.rules.items import Item
+from core.rules.markdown import BlockKind
 from core.rules.markers import Inline
 from core.rules.outline import Node, NodeKind
 
@@ -13,16 +14,17 @@ def add_free_text(draft: Draft) -> None:
     """Add the one task. A single line is its title, markers read; longer text is its description."""
     lines = draft.document.lines
     written = [line for line, text in enumerate(lines) if text.strip() and line not in draft.used]
-    if not written:  # nothing but a title, or markup without words
-        title = draft.outline.title
-        first = next(line for line, text in enumerate(lines) if text.strip())
-        _add(draft, first, Inline(shorten(title.heading if title else lines[first].strip())), title_end=first)
-        return
-    first = written[0]
+    paragraph = next((block for block in draft.document.blocks if block.kind is BlockKind.PARAGRAPH), None)
+    title = draft.outline.title
     if len(written) == 1:
-        _add(draft, first, draft.reader.read(lines[first].strip()), title_end=first + 1)
-    else:
-        _add(draft, first, Inline(shorten(_first_sentence(lines[first:]))), title_end=first)
+        _add(draft, written[0], draft.reader.read(lines[written[0]].strip()), title_end=written[0] + 1)
+        return
+    first = written[0] if written else next(line for line, text in enumerate(lines) if text.strip())
+    if written and paragraph is not None:
+        name = _first_sentence(paragraph.text)
+    else:  # nothing but a title, a table, code, or markup without words
+        name = title.heading if title else lines[first].strip()
+    _add(draft, first, Inline(shorten(name)), title_end=first)
 
 
 def _add(draft: Draft, line: int, inline: Inline, *, title_end: int) -> None:
@@ -31,10 +33,5 @@ def _add(draft: Draft, line: int, inline: Inline, *, title_end: int) -> None:
     draft.add(Item(node, line, None, inline, title_end))
 
 
-def _first_sentence(lines: list[str]) -> str:
-    paragraph = []
-    for line in lines:
-        if not line.strip():
-            break
-        paragraph.append(line.strip())
-    return re.split(r"(?<=[.!?])\s", " ".join(paragraph))[0]
+def _first_sentence(paragraph: list[str]) -> str:
+    return re.split(r"(?<=[.!?])\s", " ".join(line.strip() for line in paragraph))[0]

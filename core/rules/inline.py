@@ -20,11 +20,15 @@ _VERBATIM = re.compile(
     re.VERBOSE,
 )
 
+# Punctuation as East Asian keyboards write it, one character for one, so that offsets hold.
+_FULL_WIDTH = {ord(sign) + 0xFEE0: sign for sign in "!#(),:;@~"}
+
 
 def hide_verbatim(text: str, link_names: frozenset[str]) -> str:
-    """Return `text`, equally long, with NUL in place of code spans, links, addresses and escapes."""
+    """Return `text`, equally long, with NUL in place of code spans, links, addresses and escapes, and plain punctuation."""
     text = blank_out(text, _code_spans(text))
-    return blank_out(text, (match.span() for match in _VERBATIM.finditer(text) if _is_verbatim(match, link_names)))
+    text = blank_out(text, (match.span() for match in _VERBATIM.finditer(text) if _is_verbatim(match, link_names)))
+    return text.translate(_FULL_WIDTH)
 
 
 def _is_verbatim(match: re.Match[str], link_names: frozenset[str]) -> bool:
@@ -68,7 +72,9 @@ def cut_out(text: str, spans: Iterable[Span]) -> str:
     last = text[at:].strip()
     if ordered and not last.strip(",;. \t"):
         last = ""
-        pieces = [*pieces[:-1], re.sub(r"[ \t]*[,;:\u2013\u2014]+$|[ \t]+-+$", "", pieces[-1])]
+        while len(pieces) > 1 and not pieces[-1].strip(",; \t"):
+            pieces.pop()
+        pieces[-1] = re.sub(r"[ \t]*[,;:\u2013\u2014]+$|[ \t]+-+$", "", pieces[-1])
     if ordered and not pieces[0]:
         last = re.sub(r"^[,;:\u2013\u2014-]+[ \t]+", "", last)
     return "".join(_spaced([piece for piece in [*pieces, last] if piece]))

@@ -24,7 +24,7 @@ class Reference:
     removable: bool = False
     edges: list[tuple[int, int]] = field(default_factory=list)
     clear: bool = False
-    span: Span = (0, 0)  # in the title
+    spans: tuple[Span, ...] = ()  # in the title
 
 
 @dataclass(slots=True, eq=False)

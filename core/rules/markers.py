@@ -29,6 +29,7 @@ _GROUP = re.compile(r"\(([^()]{1,300})\)")
 _BLOCK_ID = re.compile(r"(?<!\S)\^([A-Za-z0-9][\w-]{0,60})(?=\s*$)")
 _NAMING = re.compile(r"(?:\b(?:after|on|by|and|needs):?|,)\s*$", re.IGNORECASE)  # what follows is the id of another item
 _ESTIMATE = re.compile(rf"(?<!\S)(?:~[ \t]?|est(?:imate)?:[ \t]*~?)({DURATION})", re.IGNORECASE)
+_ABOUT = re.compile(r"^(?:~|est\.?(?=\s)|approx\.?(?=\s)|about(?=\s))\s*", re.IGNORECASE)
 _PRIORITY = re.compile(r"(?<![\w-])priority:[ \t]*(\w+|!{1,3})(?!\w)|(?<!\S)!([A-Za-z]+)(?!\S)", re.IGNORECASE)
 _OWNER = re.compile(r"(?<![\w@./+-])@([^\W\d_](?:[\w.-]{0,98}\w)?)(?![\w/@])")
 _TAG = re.compile(rf"(?<![\w#&/])#([^\W\d_][\w-]{{0,{MAX_TAG - 1}}})(?![\w#-])")
@@ -42,6 +43,11 @@ class Target:
 
     span: Span  # keyword included
     text: str
+    before: tuple[Span, ...] = ()  # markers that end the title, and leave it too, once the words have left
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return (*self.before, self.span)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class Inline:
 
     def title_without_targets(self) -> str:
         """Return the title as it will be if what it waits for can be resolved."""
-        targets = [alternatives[0].span for alternatives in self.targets]
+        targets = [span for alternatives in self.targets for span in alternatives[0].spans]
         return cut_out(self.raw, [*self.cut, *targets]) or self.title()
 
     def take(self, marker: Marker) -> bool:
@@ -106,7 +112,7 @@ class MarkerReader:
         inline.cut += [marker.span for marker in taken if not marker.loose and not marker.target]
         inline.targets += [[marker.target] for marker in taken if marker.target]
         end = _cut_edges(text, taken, start, inline)
-        inline.targets += _tail_targets(text, start, end, inline)
+        inline.targets += _tail_targets(text, taken, start, end, inline)
         return inline
 
     def _read_start(self, text: str, inline: Inline) -> int:
@@ -140,7 +146,7 @@ class MarkerReader:
         return Marker(match.span(), tuple(fields), target=target)
 
     def _part(self, part: str) -> tuple[tuple[str, JsonValue], ...] | None:
-        if minutes := self.working_time.minutes(part.lstrip("~ ")):
+        if minutes := self.working_time.minutes(_ABOUT.sub("", part, count=1)):
             return (("estimated_minutes", minutes),)
         if re.fullmatch("[pP][0-5]", part):
             return (_tag_or_priority(part),)
@@ -200,25 +206,32 @@ def _cut_edges(text: str, markers: list[Marker], start: int, inline: Inline) -> 
         if marker.loose:
             inline.cut.append(marker.span)
         at = _skip_blanks(text, marker.span[1])
+    last, end = _last_markers(text, markers, start, len(text.rstrip(" \t,;.")))
+    inline.cut += [marker.span for marker in last if marker.loose]
+    return end
+
+
+def _last_markers(text: str, markers: list[Marker], start: int, end: int) -> tuple[list[Marker], int]:
+    """Return the markers that stand at `end` of the words, last first, and where the words before them end."""
     by_end = {marker.span[1]: marker for marker in markers}
-    end = len(text.rstrip(" \t,;."))
     last: list[Marker] = []
     while (marker := by_end.get(end)) and marker.span[0] >= start:
         last.append(marker)
         end = len(text[: marker.span[0]].rstrip(" \t,;"))
     if last and last[-1].loose and text[:end].rpartition(" ")[2].casefold() in CONNECTING_WORDS:
         end = last.pop().span[1]  # "Ask about #pricing" would lose its end
-    inline.cut += [marker.span for marker in last if marker.loose]
-    return end
+    return last, end
 
 
-def _tail_targets(text: str, start: int, end: int, inline: Inline) -> list[list[Target]]:
+def _tail_targets(text: str, markers: list[Marker], start: int, end: int, inline: Inline) -> list[list[Target]]:
     """Return what the last words name after `after` or the like; more than one keyword gives alternatives."""
     matches = list(_DEPENDENCY.finditer(text, max(start, end - MAX_REFERENCE), end))[:3]
     targets = []
     for match in matches:
         cut = [(left - match.end(), right - match.end()) for left, right in inline.cut if match.end() <= left and right <= end]
-        targets.append(Target((match.start(), end), cut_out(inline.raw[match.end() : end], cut)))
+        last, _ = _last_markers(text, markers, start, len(text[: match.start()].rstrip(" \t,;")))
+        before = tuple(marker.span for marker in last if marker.loose)
+        targets.append(Target((match.start(), end), cut_out(inline.raw[match.end() : end], cut), before))
     return [targets] if targets else []
 
 

@@ -226,7 +226,7 @@ def _choose(root: Node, title: Node | None, holders: set[int]) -> Reading:
     nodes = list(root.walk())
     items = [node for node in nodes if node.kind is NodeKind.ITEM and node.title and not node.is_criterion]
     sections = [node for node in nodes if node.kind is NodeKind.SECTION and node is not title and node.heading]
-    headings = [section for section in sections if section.level != LEAD_LEVEL and not _is_prose(section)]
+    headings = [section for section in sections if section.level != LEAD_LEVEL and not is_prose(section)]
     units = [section for section in headings if has_label(section.heading) or id(section) in holders]
     if any(item.checkbox for item in items):
         reading = Reading.CHECKLIST
@@ -234,7 +234,7 @@ def _choose(root: Node, title: Node | None, holders: set[int]) -> Reading:
     elif work := [section for section in headings if _is_work(section) or id(section) in holders]:
         reading = Reading.BREAKDOWN
         wanted = work + units
-    elif wanted := [item for item in items if not _is_prose(item) and not _is_attribute(item)]:
+    elif wanted := [item for item in items if not is_prose(item) and not _is_attribute(item)]:
         reading = Reading.OUTLINE
     elif wanted := headings:
         reading = Reading.HEADINGS
@@ -263,7 +263,7 @@ def _is_work(section: Node) -> bool:
     return any(labels.states_work(line) for block in paragraphs for line in block.text)
 
 
-def _is_prose(node: Node) -> bool:
+def is_prose(node: Node) -> bool:
     current: Node | None = node
     while current is not None:
         if current.kind is NodeKind.SECTION and current.heading.strip(" *_:#").casefold() in PROSE_HEADINGS:

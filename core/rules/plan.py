@@ -15,12 +15,14 @@ from core.rules.dates import Calendar
 from core.rules.dependencies import link
 from core.rules.descriptions import shorten, write_descriptions
 from core.rules.draft import PROJECT, Draft, start_draft
+from core.rules.enumerations import with_enumerations
 from core.rules.estimates import WorkingTime
 from core.rules.free_text import add_free_text
 from core.rules.items import Item
-from core.rules.markdown import read_document
+from core.rules.markdown import BlockKind, read_document
 from core.rules.markers import MarkerReader
-from core.rules.outline import LEAD_LEVEL, Outline, Reading, read_outline
+from core.rules.outline import LEAD_LEVEL, MAX_LEAD, Outline, Reading, read_outline
+from core.rules.overlooked import ask_about_overlooked
 from core.rules.stated import read_criteria, read_stated_fields
 from schemas.planning import MAX_OUTLINE_BYTES, PlannedTask, UnparsedLine
 from schemas.primitives import CLOSED_STATUSES, TaskStatus
@@ -63,6 +65,7 @@ def parse_plan(
     """
     check_content(content)
     document = read_document(content)
+    document.blocks = with_enumerations(document.blocks)
     outline = read_outline(document)
     reader = MarkerReader(Calendar(today, days_per_week), WorkingTime(hours_per_day, days_per_week), document.link_names)
     draft = start_draft(document, outline, reader, max_depth)
@@ -74,16 +77,19 @@ def parse_plan(
     _complete_groups(draft.items)
     if project is not None:
         _leave_project_text(draft)
+        new_name = ""
+    else:
+        new_name = _name(outline, name) or _take_first_line(draft) or DEFAULT_NAME
     descriptions = write_descriptions(draft)
-    created = [] if project is not None else [_project_patch(draft, _name(outline, name), descriptions.get(PROJECT, ""))]
+    created = [] if project is not None else [_project_patch(draft, new_name, descriptions.get(PROJECT, ""))]
     target = project if project is not None else PROJECT_REF
     tasks = [_task_patch(index, item, target, descriptions.get(index, "")) for index, item in enumerate(draft.items)]
     return ParsedPlan(
-        summary=_summary(draft, _name(outline, name) if project is None else project),
+        summary=_summary(draft, project or new_name),
         patches=[*created, *tasks],
         tasks=[_planned(index, item) for index, item in enumerate(draft.items)],
         unparsed=sorted(draft.unparsed, key=lambda entry: entry.line),
-        questions=[*_general_questions(outline, draft, max_depth), *draft.questions()],
+        questions=[*_general_questions(outline, draft, max_depth), *ask_about_overlooked(draft), *draft.questions()],
     )
 
 
@@ -127,9 +133,28 @@ def _leave_project_text(draft: Draft) -> None:
             draft.leave(line, "about the plan as a whole; the tasks go into an existing project")
 
 
-def _name(outline: Outline, name: str | None) -> str:
+def _name(outline: Outline, name: str | None) -> str | None:
     headings = (node.heading for node in outline.root.walk() if 1 <= node.level < LEAD_LEVEL and node.heading)
-    return outline.title.heading if outline.title else name or next(headings, DEFAULT_NAME)
+    return outline.title.heading if outline.title else name or next(headings, None)
+
+
+def _take_first_line(draft: Draft) -> str | None:
+    """Return a first line that stands alone and is no sentence ("Kitchen renovation"): it is the name of what follows."""
+    blocks = draft.outline.root.blocks
+    if (
+        draft.outline.reading is Reading.FREE_TEXT
+        or not blocks
+        or blocks[0].kind is not BlockKind.PARAGRAPH
+        or len(blocks[0].text) > 1
+    ):
+        return None
+    if blocks[0].start in draft.used:  # it states a field
+        return None
+    line = blocks[0].text[0].strip(" *_")
+    if not 0 < len(line) <= MAX_LEAD or line.endswith((".", "!", "?", ":", ",", ";")):
+        return None
+    draft.used.add(blocks[0].start)
+    return line
 
 
 def _project_patch(draft: Draft, name: str, description: str) -> Patch:
@@ -175,7 +200,9 @@ def _summary(draft: Draft, name: str) -> str:
 def _general_questions(outline: Outline, draft: Draft, max_depth: int) -> list[str]:
     questions = []
     if outline.reading is Reading.FREE_TEXT:
-        questions.append("The text has no list, checkbox or task heading, so it became one task; what are its steps?")
+        questions.append(
+            "The text has no list, checkbox or task heading (tables are kept as text), so it became one task; what are its steps?"
+        )
     elif outline.reading is Reading.HEADINGS:
         questions.append("The text has no list, checkbox or task heading, so each of its headings became a task; is that meant?")
     if draft.flattened:

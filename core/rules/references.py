@@ -1,8 +1,9 @@
 """Which item a text such as `Task 0.1`, `T001-T004`, `#3`, `^id` or a title names.
 
-A name counts only if exactly one item has it: first among labels at the start of titles, then among
-whole titles, then among labels and names further inside ("Phase 3: User Story 1 - Export" is also
-"User Story 1"). Anything else stays text; nothing is guessed.
+A name counts only if exactly one item has it, or if exactly one of those that have it stands beside the
+asking item or beside something around it ("Deploy" is that of the same phase). Names are looked for first
+among labels at the start of titles, then among whole titles, then among labels and names further inside
+("Phase 3: User Story 1 - Export" is also "User Story 1"). Anything else stays text; nothing is guessed.
 """
 
 import re
@@ -22,7 +23,9 @@ _TO = r"\s*(?:-|\u2013|\u2014|\.\.\.?|\bto\b|\bthrough\b)\s*"
 _RANGE = re.compile(rf"(?P<head>.*?)(?P<first>[0-9]+){_TO}(?P<head2>.*?)(?P<last>[0-9]+)")
 _PLURAL = re.compile(rf"^({UNIT_KINDS})s\b", re.IGNORECASE)
 _STORIES = re.compile(r"^(user )?stories\b", re.IGNORECASE)
-_MARKUP = re.compile(r"\*\*|__|[`\"\u201c\u201d]")
+_MARKUP = re.compile(r"\*\*|__|~~|\[\^[^\]\s]+\]|[`\"\u201c-\u201f\u00ab\u00bb]")
+_PICTURE = r"[\s\u200d\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
+_PICTURES = re.compile(rf"^{_PICTURE}+|(?<!{_PICTURE}){_PICTURE}+$")  # emoji around a name are no part of it
 _NOISE = re.compile(
     r"(?:[\s,]+(?:(?:is|are|has|have|being|been|all)|(?:fully )?(?:complete[sd]?|done|finishe[sd]|ready|merged|ends?|first)|only"
     r"|phase|tasks?))+$",
@@ -61,6 +64,7 @@ class References:
     def __init__(self, items: Sequence[Known]) -> None:
         self._items = items
         self._tiers: list[dict[str, list[int]]] = [defaultdict(list) for _ in range(3)]
+        self._beside: dict[tuple[int, str, int | None], list[int]] = defaultdict(list)  # by tier, name and parent
         self._numbers: dict[tuple[int | None, int], list[int]] = defaultdict(list)
         for index, item in enumerate(items):
             self._add(index, item)
@@ -86,12 +90,13 @@ class References:
         key = _key(name)
         if key and self._tiers[tier][key][-1:] != [index]:
             self._tiers[tier][key].append(index)
+            self._beside[tier, key, self._items[index].parent].append(index)
 
     def resolve(self, text: str, asking: int | None) -> Resolved:
         """Return the items that `text`, one name or a list of names, stands for."""
-        text = _plain(text).rstrip(".;:!")
         if len(text) > MAX_TEXT:
             return Resolved(problems=[f"'{text[:40]}...' is too long to name items"])
+        text = _plain(text).rstrip(".;:!")
         resolved = Resolved(says_more="(" in text)
         if nothing := _NOTHING.fullmatch(text):
             resolved.says_more = bool(nothing["more"])
@@ -130,10 +135,19 @@ class References:
         if re.fullmatch("#?[0-9]{1,9}", text):
             return _single(self._list_number(int(text.lstrip("#")), asking))
         for name in dict.fromkeys((text, re.sub(r"^(?:the|all)\s+", "", text, flags=re.IGNORECASE))):
-            for tier in self._tiers:
-                if found := tier.get(_key(name)):
-                    return _single(found)
+            key = _key(name)
+            for tier, names in enumerate(self._tiers):
+                if found := names.get(key):
+                    return _single(self._nearest(tier, key, asking) if len(found) > 1 else found)
         return self._range(text) or self._detailed(text, asking)
+
+    def _nearest(self, tier: int, key: str, asking: int | None) -> list[int]:
+        """Return those of several items that share the closest parent with the asking item, or all."""
+        while asking is not None:
+            asking = self._items[asking].parent
+            if beside := self._beside.get((tier, key, asking)):
+                return beside
+        return self._tiers[tier][key]
 
     def _list_number(self, number: int, asking: int | None) -> list[int]:
         """Look in the list of the asking item, then in the lists around it."""
@@ -207,7 +221,7 @@ def _single(found: list[int]) -> "list[int] | str | None":
 
 def _plain(text: str) -> str:
     """Return `text` without emphasis, quotation marks and repeated blanks."""
-    return " ".join(_MARKUP.sub("", text).split()).strip("*_ ")
+    return _PICTURES.sub("", " ".join(_MARKUP.sub("", text).split())).strip("*_ ")
 
 
 def _singular(text: str) -> str:

@@ -25,6 +25,19 @@ def test_import_lists_the_lines_it_did_not_use_with_their_reason(cli: Cli) -> No
     assert "Not used (1 line):\n  line 12: ---  (" in text
 
 
+def test_import_shows_what_its_reader_should_decide(cli: Cli) -> None:
+    text = cli.text("import", "-", stdin=(PLAN + "- Plain item (2h) @ann\n").encode())
+
+    assert "Questions:\n  - line 11: a list item without a checkbox, but with an estimate, owner, date" in text
+
+
+def test_a_patch_set_without_a_summary_is_listed_as_such(cli: Cli) -> None:
+    cli.text("migrate")
+    cli.text("apply", "-", stdin=b'{"patches": [{"op": "create_project", "fields": {"name": "Launch"}}]}')
+
+    assert "local: (no summary)  (applied, " in cli.text("patch-sets")
+
+
 def test_import_changes_nothing_until_the_proposal_is_applied(cli: Cli, proposal: dict[str, Any]) -> None:
     before = cli.json("list")["projects"]
     cli.text("apply", proposal["patch_set"]["id"])

@@ -42,6 +42,21 @@ def test_json_that_is_no_patch_set_is_refused_with_the_path(cli: Cli) -> None:
     assert "/patches: must be a list" in refusal
 
 
+@pytest.mark.parametrize("content", [b"[]", b"null", b'[{"op": "delete_task", "task": "WEB-1"}]'])
+def test_json_that_is_no_object_is_refused_with_the_form_of_a_patch_set(cli: Cli, content: bytes) -> None:
+    refusal = cli.refusal("apply", "-", exit_code=2, stdin=content)
+
+    assert refusal.startswith('VALIDATION_ERROR: standard input is no patch set; write an object: {"summary": ')
+
+
+def test_the_only_issue_of_a_patch_set_is_named_with_its_path(cli: Cli) -> None:
+    cli.text("migrate")
+
+    refusal = cli.refusal("apply", "-", exit_code=1, stdin=json.dumps({"patches": [TITLE_TOO_LONG]}).encode())
+
+    assert refusal == "VALIDATION_ERROR: must be at most 255 characters\n  at /patches/0/fields/name\n"
+
+
 def test_every_issue_of_a_patch_set_is_named_with_its_path(cli: Cli) -> None:
     cli.text("migrate")
     content = json.dumps({"patches": [TITLE_TOO_LONG, UNKNOWN_OP]}).encode()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,28 @@ def test_a_reader_that_goes_away_is_no_error(applied: tuple[Cli, str]) -> None:
 
     process = cli.start("show", project, stdout=write, stderr=subprocess.PIPE)
     os.close(write)
+    _, stderr = process.communicate(timeout=60)
+
+    assert (process.returncode, stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_an_answer_that_cannot_be_written_is_refused_in_one_line(applied: tuple[Cli, str]) -> None:
+    cli, project = applied
+    with Path("/dev/full").open("wb") as full:
+        process = cli.start("show", project, stdout=full, stderr=subprocess.PIPE)
+        _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert stderr.startswith(b"VALIDATION_ERROR: standard output cannot be written: No space left on device")
+    assert stderr.count(b"\n") == 1
+
+
+def test_a_closed_standard_output_is_no_error(applied: tuple[Cli, str]) -> None:
+    cli, project = applied
+    command = f"exec {sys.executable} -m core.cli show {project} >&-"
+
+    process = subprocess.Popen(["sh", "-c", command], cwd=cli.folder, env=cli.environment, stderr=subprocess.PIPE)
     _, stderr = process.communicate(timeout=60)
 
     assert (process.returncode, stderr) == (0, b"")

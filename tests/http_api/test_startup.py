@@ -74,13 +74,21 @@ def test_a_bind_beyond_loopback_without_authentication_is_refused(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("PORT", "many"), ("PORT", "0"), ("TIME_ZONE", "Mars/Olympus"), ("CORS_ORIGINS", "*"), ("DATABASE_URL", "mysql://x")],
+    [
+        ("PORT", "many"),
+        ("PORT", "0"),
+        ("TIME_ZONE", "Mars/Olympus"),
+        ("CORS_ORIGINS", "*"),
+        ("DATABASE_URL", "mysql://x"),
+        ("APPROVAL", "later"),
+        ("LOG_LEVEL", "loud"),
+    ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, setting: str, value: str) -> None:
+def test_a_wrong_setting_is_named_with_what_is_allowed(tmp_path: Path, setting: str, value: str) -> None:
     status, message = refused_start(tmp_path, **{"database_url": f"sqlite:///{tmp_path / 'plan.db'}", setting: value})
 
     assert status == 2
-    assert setting in message
+    assert f"{setting} must " in message
 
 
 def test_a_missing_folder_for_the_database_is_one_clear_message(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ PLANS = Path(__file__).parents[1] / "data" / "plans"
         "(after Build)",
         "(depends on Build; 2h)",
         "after Build @ann (2h)",
+        "@ann #api after Build",
+        "(2h) @ann after Build",
         "after ^b",
     ],
 )
@@ -69,6 +71,26 @@ def test_an_ambiguous_title_is_not_guessed() -> None:
     assert plan.waits == {}
     assert plan.tree[-1] == "Ship after Test"
     assert plan.plan.questions == ["line 3: 'after Test' is kept as text: 'Test' matches 2 items"]
+
+
+def test_of_several_items_with_a_name_the_one_in_the_same_group_is_meant() -> None:
+    plan = read(
+        "## EU\n- [ ] Deploy\n- [ ] Test EU after Deploy\n## US\n- [ ] Deploy\n- [ ] Test US\n  - [ ] Load after Deploy\n"
+    )
+    refs = {patch["fields"]["title"]: patch.get("depends_on") for patch in plan.patches if patch["op"] == "create_task"}
+
+    assert refs["Test EU"] == ["$t2"]
+    assert refs["Load"] == ["$t5"]
+    assert plan.plan.questions == []
+
+
+@pytest.mark.parametrize("title", ["🎨 Build", "Build 🚀", "Build[^1]", "~~Build~~", '"Build"'])
+def test_a_name_is_found_without_its_decoration(title: str) -> None:
+    assert read(f"- [ ] {title}\n- [ ] Test after Build\n").waits == {"Test": [title]}
+
+
+def test_what_stands_before_an_unknown_name_stays_in_the_title() -> None:
+    assert read("- [ ] Build\n- [ ] Meet @ann after lunch\n").tree == ["Build", "Meet @ann after lunch"]
 
 
 def test_an_unknown_name_is_reported_and_the_known_ones_are_linked() -> None:

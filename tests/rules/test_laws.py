@@ -41,6 +41,10 @@ MARKUP = (
     "\t- {}",
     "      - [x] {} @ann",
     "   1. {}",
+    "1.1 {}\n1.1.1 {}\n1.2 {}",
+    "{n}.{n} {}",
+    "a. {}",
+    "   b) {}",
     "> {}",
     ">> - [ ] {}",
     "```\n{}\n```",
@@ -94,7 +98,9 @@ def documents(draw: st.DrawFn) -> str:
             st.tuples(st.sampled_from(MARKUP), st.integers(1, 5), st.sampled_from(["", "  ", "    "])), min_size=1, max_size=30
         )
     )
-    text = "\n".join(indent + markup.format(f"word{index}x", n=number) for index, (markup, number, indent) in enumerate(lines))
+    text = "\n".join(
+        indent + markup.format(*[f"word{index}x"] * 3, n=number) for index, (markup, number, indent) in enumerate(lines)
+    )
     return text if text.strip() else text + "end"
 
 

@@ -19,6 +19,10 @@ from tests.rules.plans import only_task, parse
         ("- [ ] Build (2h)", {"estimated_minutes": 120}),
         ("- [ ] Build (1.5 days)", {"estimated_minutes": 720}),
         ("- [ ] Build (1h 30m)", {"estimated_minutes": 90}),
+        ("- [ ] Build (est. 2h)", {"estimated_minutes": 120}),
+        ("- [ ] Build (90 min.)", {"estimated_minutes": 90}),
+        ("- [ ] Build（2h，@小红）", {"estimated_minutes": 120, "assignee": "小红"}),  # noqa: RUF001 as a Chinese keyboard writes
+        ("- [ ] Build — est: 2h, due: 2026-12-01", {"estimated_minutes": 120, "due_date": "2026-12-01"}),
         ("- [ ] Build (~2 hours)", {"estimated_minutes": 120}),
         ("- [ ] Build ~30m", {"estimated_minutes": 30}),
         ("- [ ] Build est:1d", {"estimated_minutes": 480}),

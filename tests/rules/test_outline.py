@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.rules.plans import read
 
 PLANS = Path(__file__).parents[1] / "data" / "plans"
@@ -214,3 +216,87 @@ def test_a_sixty_level_outline_keeps_all_its_items() -> None:
     text = "\n".join("  " * level + f"- item {level}" for level in range(60))
 
     assert len(read(text).tree) == 60
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "- Rate limiting (1d)",
+        "- Rate limiting @ben",
+        "- Rate limiting due 2026-12-03",
+        "- Rate limiting #api",
+        "- Rate limiting !high",
+        "- Rate limiting after Login",
+        "- [] Rate limiting",
+        "- [ ]Rate limiting",
+    ],
+)
+def test_a_plain_item_of_a_checklist_that_looks_like_a_task_is_asked_about(line: str) -> None:
+    plan = read(f"- [ ] Login\n{line}\n- just a remark\n")
+
+    assert plan.tree == ["Login"]
+    assert len(plan.plan.questions) == 1
+    assert plan.plan.questions[0].startswith("line 2: a list item without a checkbox, but with an estimate, owner, ")
+
+
+def test_one_question_names_all_such_items_and_none_of_the_notes() -> None:
+    plan = read("- [ ] a\n  - b (1h)\n  - Owner: Ann\n\n## Frontend\n\n1. c @eve\n\n## Notes\n\n- we met @ann on Monday\n")
+
+    assert len(plan.plan.questions) == 1
+    assert plan.plan.questions[0].startswith("lines 2, 7: 2 list items without a checkbox, but with an estimate, ")
+
+
+def test_decimal_numbers_are_a_nested_list() -> None:
+    plan = read("1. Prepare (2 days)\n1.1 Papers @ann\n1.1.1 Invoices\n1.1.2 Contracts\n1.2 Room after 1.1\n2. Visit\n")
+
+    assert plan.tree == [
+        "Prepare",
+        "  1.1 Papers",
+        "    1.1.1 Invoices",
+        "    1.1.2 Contracts",
+        "  1.2 Room",
+        "Visit",
+    ]
+    assert plan.waits == {"1.2 Room": ["1.1 Papers"]}
+
+
+def test_letters_are_a_list() -> None:
+    assert read("1. Clear out\n   a) Cabinets (2h)\n   b) Tiles\n2. Paint\n").tree == [
+        "Clear out",
+        "  Cabinets",
+        "  Tiles",
+        "Paint",
+    ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["1.1 hours a day"],  # one line may be a sentence
+        ["3.11 or newer", "3.12 is fine"],  # does not begin with 1
+        ["1.1 Cabinets", "1.3 Tiles"],  # has a gap
+        ["1.1 Cabinets", "of the kitchen"],
+        ["3.1 Cabinets", "3.2 Tiles"],  # stands below item 1
+        ["a. Cabinets", "c. Tiles"],
+        ["a. Cabinets", "1.1 Tiles"],
+    ],
+)
+def test_numbers_that_do_not_count_without_a_gap_are_text(lines: list[str]) -> None:
+    plan = read("1. Clear out\n   " + "\n   ".join(lines) + "\n")
+
+    assert plan.tree == ["Clear out"]
+    assert plan.tasks["Clear out"]["description"] == "\n".join(lines)
+
+
+def test_a_first_line_above_a_list_is_the_name_unless_there_is_a_heading_or_it_is_a_sentence() -> None:
+    assert read("Kitchen renovation\n\n- Paint\n").project == {"name": "Kitchen renovation"}
+    assert read("Kitchen renovation\n\n- Paint\n", name="Home").project == {"name": "Home", "description": "Kitchen renovation"}
+    assert read("Priority: high\n\n- Paint\n").project == {"name": "Imported plan", "priority": "high"}
+    assert read("We paint it.\n\n- Paint\n").project == {"name": "Imported plan", "description": "We paint it."}
+
+
+def test_a_table_alone_is_one_task_named_by_the_title() -> None:
+    plan = read("# Migration\n\n| Task | Owner |\n|---|---|\n| Export | Ann |\n")
+
+    assert plan.tree == ["Migration"]
+    assert "(tables are kept as text)" in plan.plan.questions[0]
