@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format bench schemas lock clean
+.PHONY: help run setup test coverage mutate check format bench schemas lock clean
 
 help: ## list the chores
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 10
@@ -20,6 +20,13 @@ setup: $(VENV)/.dev ## install everything, tools included; commands are in .venv
 
 test: $(VENV)/.dev ## run all tests; PostgreSQL's are skipped where none answers
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+coverage: $(VENV)/.dev ## every branch that validates, applies and reverts patch sets is tested, or it fails
+	$(BIN)/coverage run -m pytest -q -n 0 tests/core
+	$(BIN)/coverage report
+
+mutate: $(VENV)/.dev ## plant faults in the same code and list those no test finds (hours; see scripts/mutate.py for a sample)
+	$(BIN)/python -m scripts.mutate
 
 check: $(VENV)/.dev ## formatter, linter, strict types, import contracts, drift of generated files
 	$(BIN)/ruff format --check .
@@ -43,7 +50,7 @@ lock: $(VENV)/.dev ## resolve the newest allowed versions into both lock files
 	$(UV_COMPILE) --upgrade --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove the environment and every cache (no data)
-	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: an install is repeated only when its lock or pyproject.toml is newer. --no-deps keeps the

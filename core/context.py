@@ -3,26 +3,21 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
 from core.errors import Forbidden
+from core.idempotency import Attempt, Joined, answer_of, once
 from core.ids import IdSource
 from core.settings import Settings
+from schemas.access import Scope
 
 if TYPE_CHECKING:  # the port brings all of core.patches along, which a first answer can do without
     from core.storage.interface import Storage, Transaction
 
+__all__ = ["LOCAL", "OWNER", "Context", "Principal", "Runner", "Scope", "local_owner"]
+
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Scope(StrEnum):
-    PROJECTS_READ = "projects:read"
-    PATCHES_PROPOSE = "patches:propose"
-    PATCHES_APPLY = "patches:apply"
-    AGENT_CHAT = "agent:chat"
-    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +32,15 @@ class Principal:
         """Raise Forbidden unless the caller holds `scope`."""
         if scope not in self.scopes:
             raise Forbidden(hint=f"this needs the scope {scope}")
+
+
+def local_owner(workspace: str = "default") -> Principal:
+    """Return whoever holds the database itself, and so may do everything."""
+    return Principal(subject=LOCAL, workspace=workspace, scopes=frozenset(Scope))
+
+
+LOCAL = "local"
+OWNER = local_owner()
 
 
 class Runner(Protocol):
@@ -57,19 +61,27 @@ class Context:
     now: datetime
     today: date
     request_id: str
+    attempt: Attempt | None = None  # set when the caller named this call by a key, so that it is done once
+    joined: Joined | None = None  # set while such a call runs: all its writes are one transaction
 
     def read(self, work: "Callable[[Transaction], T]") -> T:
         """Return `work(tx)` on one consistent state of the caller's workspace."""
-        return self.storage.read(self.principal.workspace, work)
+        return (self.joined or self.storage).read(self.principal.workspace, work)
 
     def write(self, work: "Callable[[Transaction], T]") -> T:
         """Return `work(tx)` once its effects are committed; it may be run again, so it has no side effects."""
-        return self.storage.write(self.principal.workspace, work)
+        return (self.joined or self.storage).write(self.principal.workspace, work)
 
     async def run(self, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a service off the event loop."""
-        return await self.runner.run(lambda: service(self, *args, **kwargs))
+        return await self.runner.run(self._call(service, *args, **kwargs))
 
     async def run_long(self, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a service that reads a whole project, so that short calls do not wait for it."""
-        return await self.runner.run(lambda: service(self, *args, **kwargs), long=True)
+        return await self.runner.run(self._call(service, *args, **kwargs), long=True)
+
+    def _call(self, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
+        attempt = self.attempt
+        if attempt is None or kwargs.get("dry_run"):  # a dry run stores nothing, its key included
+            return lambda: service(self, *args, **kwargs)
+        return lambda: once(self, attempt, lambda ctx: service(ctx, *args, **kwargs), answer_of(service))

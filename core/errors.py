@@ -44,7 +44,7 @@ class DeletedResource(DomainError):
 
 
 class ValidationFailed(DomainError):
-    """The request breaks at least one rule; `details` lists all of them."""
+    """The request breaks at least one rule; all of them are listed."""
 
     code = ErrorCode.VALIDATION_ERROR
 
@@ -78,13 +78,18 @@ class ConcurrentUpdate(DomainError):
 
     code = ErrorCode.CONCURRENT_UPDATE
 
-    def __init__(self, conflicts: Sequence[Conflict], message: str | None = None) -> None:
-        super().__init__(message, details=[conflict_issue(conflict) for conflict in conflicts])
+    def __init__(self, conflicts: Sequence[Conflict], message: str | None = None, *, proposal: str | None = None) -> None:
+        super().__init__(message, details=[conflict_issue(conflict, proposal=proposal) for conflict in conflicts])
         self.conflicts = list(conflicts)
 
 
-def conflict_issue(conflict: Conflict) -> Issue:
-    """Return the issue that shows a conflict among other details."""
+def conflict_issue(conflict: Conflict, *, proposal: str | None = None) -> Issue:
+    """Return the issue that shows a conflict among other details; `proposal` is the stored one it was found in."""
+    hint = "read the item again, then propose with its current revision as base"
+    if "/expect/" in conflict.path:
+        hint = "read the item again; then leave out `expect`, or expect what is current"
+    elif proposal is not None:
+        hint = f"rebase {proposal}: it proposes the same patches on the present state, and shows their diff"
     if conflict.field == "deleted":
         message = f"{conflict.key} has been {'deleted' if conflict.current else 'created or restored'} since"
     else:
@@ -93,7 +98,7 @@ def conflict_issue(conflict: Conflict) -> Issue:
         path=conflict.path,
         code=ErrorCode.CONCURRENT_UPDATE,
         message=message,
-        hint="read the item again, then propose with its current revision as base",
+        hint=hint,
         patch_index=conflict.patch_index,
         conflict=conflict,
     )
@@ -106,7 +111,7 @@ def _shown(value: JsonValue) -> str:
 
 
 class InvalidPatch(DomainError):
-    """The patch set breaks rules, so nothing was stored; `details` lists all of them."""
+    """The patch set breaks rules, so nothing was stored; all of them are listed."""
 
     code = ErrorCode.INVALID_PATCH
 
@@ -116,6 +121,24 @@ class InvalidPatch(DomainError):
             self.code = codes.pop()
         message = issues[0].message if len(issues) == 1 else None
         super().__init__(message, details=issues)
+
+
+class Unauthorized(DomainError):
+    """Nobody is known by these credentials."""
+
+    code = ErrorCode.UNAUTHORIZED
+
+
+class TokenExpired(DomainError):
+    """These credentials have expired; get new ones."""
+
+    code = ErrorCode.TOKEN_EXPIRED
+
+
+class DuplicateResource(DomainError):
+    """There is one of this name already."""
+
+    code = ErrorCode.DUPLICATE_RESOURCE
 
 
 class Forbidden(DomainError):
@@ -134,6 +157,12 @@ class StorageBusy(DomainError):
     """The database is busy; try again in a moment."""
 
     code = ErrorCode.STORAGE_BUSY
+
+
+class ServiceUnavailable(DomainError):
+    """The server cannot take this on now; try again in a moment."""
+
+    code = ErrorCode.SERVICE_UNAVAILABLE
 
 
 class DatabaseError(DomainError):

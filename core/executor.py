@@ -1,34 +1,48 @@
 """Runs services off the event loop, on threads that own the database.
 
 SQLite's work is CPU work under the interpreter lock, where many threads only slow each other
-down: one thread serves everything short, a second one the reads of whole projects. PostgreSQL gets
-a thread per connection. SQLAlchemy is not imported here: a process may start long before its first call.
+down: one thread serves everything short, a second one the reads of whole projects. Calls that wait
+for the first one together share a transaction, for waiting for the disk is the dearest part of a
+small write. PostgreSQL gets a thread per connection. SQLAlchemy is not imported here: a process may
+start long before its first call.
 """
 
 import asyncio
 import contextvars
+import queue
 import random
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal, TypeVar
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 from core.errors import StorageBusy
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 LONG_QUEUE = 8
 PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = (0.005, 0.03)
+# A round ends after so many calls, or with the call that makes it last longer than this.
+ROUND_CALLS = 64
+ROUND_SECONDS = 0.02
+
+Together = Callable[[], AbstractContextManager[object]]
 
 
 class StoreExecutor:
     """The `Runner` of a process."""
 
-    def __init__(self, kind: Literal["sqlite", "postgresql"], *, pool_size: int = 8) -> None:
-        self._pools = [ThreadPoolExecutor(1 if kind == "sqlite" else pool_size, thread_name_prefix="store")]
+    def __init__(self, kind: Literal["sqlite", "postgresql"], *, pool_size: int = 8, together: Together = nullcontext) -> None:
+        self._pools: list[Executor] = []
         if kind == "sqlite":
-            self._pools.append(ThreadPoolExecutor(1, thread_name_prefix="store-long"))
+            self._pools = [StoreThread(together), ThreadPoolExecutor(1, thread_name_prefix="store-long")]
+        else:
+            self._pools = [ThreadPoolExecutor(pool_size, thread_name_prefix="store")]
         # One long read runs, the others wait; more than that is refused at once.
         self._long_places = threading.BoundedSemaphore(LONG_QUEUE + 1)
 
@@ -52,7 +66,7 @@ class StoreExecutor:
                     raise
             await asyncio.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311  # jitter
 
-    def _submit(self, context: contextvars.Context, fn: Callable[[], T], long: bool) -> Future[T]:
+    def _submit(self, context: contextvars.Context, fn: Callable[[], T], long: bool) -> "Future[T]":
         if not long:
             return self._pools[0].submit(context.run, fn)
         if not self._long_places.acquire(blocking=False):
@@ -65,3 +79,112 @@ class StoreExecutor:
         """Let the running calls end; refuse the waiting ones."""
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Call(NamedTuple):
+    future: "Future[Any]"
+    fn: Callable[[], Any]
+
+
+class _Outcome(NamedTuple):
+    value: Any = None
+    error: BaseException | None = None
+
+    def give(self, future: "Future[Any]") -> None:
+        if future.cancelled():
+            return
+        if self.error is None:
+            future.set_result(self.value)
+        else:
+            future.set_exception(self.error)
+
+
+class StoreThread(Executor):
+    """One thread that serves calls in the order they came.
+
+    A call that finds others waiting opens a round: they run one after another inside `together()`,
+    which commits at once what they wrote, and none is answered before that. If that fails each is run
+    again by itself, so that a read does not fail with the write beside it.
+    """
+
+    def __init__(self, together: Together) -> None:
+        self._together = together
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()  # None: no more will come
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the store's thread has been ended")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="store", daemon=True)
+                self._thread.start()
+            self._calls.put(_Call(future, partial(fn, *args, **kwargs)))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        with self._lock:
+            self._closed = True
+            while cancel_futures and (call := self._next()) is not None:
+                call.future.cancel()
+            self._calls.put(None)
+        if wait and self._thread is not None:
+            self._thread.join()
+
+    def _next(self) -> _Call | None:
+        """Return the next call that waits already; the end of the queue is left in its place."""
+        try:
+            call = self._calls.get_nowait()
+        except queue.Empty:
+            return None
+        if call is None:
+            self._calls.put(None)
+        return call
+
+    def _serve(self) -> None:
+        while self._serve_next():
+            pass
+
+    def _serve_next(self) -> bool:
+        """Serve the next call, and those that wait with it; False when no more will come."""
+        call = self._calls.get()
+        if call is None:
+            return False
+        ended = [(call, _run(call))] if self._calls.empty() else self._round(call)
+        for one, outcome in ended:
+            outcome.give(one.future)
+        return True
+
+    def _round(self, call: _Call | None) -> list[tuple[_Call, _Outcome]]:
+        """Run `call` and those that wait behind it as one transaction; return how each ended."""
+        ended: list[tuple[_Call, _Outcome]] = []
+        until = time.monotonic() + ROUND_SECONDS
+        try:
+            with self._together():
+                while call is not None:
+                    ended.append((call, _run(call)))
+                    if isinstance(ended[-1][1].error, StorageBusy):
+                        break  # so would all others be
+                    call = self._next() if len(ended) < ROUND_CALLS and time.monotonic() < until else None
+        except BaseException:  # noqa: BLE001  # nothing was committed, and what the calls saw of each other never was
+            if not ended and call is not None:  # no round could be opened
+                return [(call, _run(call))]
+            return [(one, _outcome_of(one)) for one, _ in ended]
+        return ended
+
+
+def _run(call: _Call) -> _Outcome:
+    """Return how the call ended; one whose caller does not wait any more is not begun."""
+    return _outcome_of(call) if call.future.set_running_or_notify_cancel() else _Outcome()
+
+
+def _outcome_of(call: _Call) -> _Outcome:
+    if call.future.cancelled():
+        return _Outcome()
+    try:
+        return _Outcome(call.fn())
+    except BaseException as error:  # noqa: BLE001  # it belongs to the caller
+        return _Outcome(error=error)

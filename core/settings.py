@@ -1,12 +1,21 @@
 """All settings, read once from the environment (and `.env`) in `wiring`."""
 
+import ipaddress
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Auth(StrEnum):
+    """How callers are identified."""
+
+    NONE = "none"
+    API_KEY = "api_key"
+    JWT = "jwt"
 
 
 class Approval(StrEnum):
@@ -31,7 +40,19 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="least severe log line written"
     )
-    auth: Literal["none"] = Field(default="none", description="how callers are identified; none is for loopback only")
+    auth: Auth = Field(default=Auth.NONE, description="how callers are identified; none is for loopback only")
+    orchestrator_api_key: SecretStr | None = Field(
+        default=None, description="key (with AUTH=jwt: token) of orchestrator-mcp over stdio, which no request brings one to"
+    )
+    jwt_algorithm: Literal["HS256", "RS256", "ES256"] | None = Field(
+        default=None, description="the one algorithm of accepted signatures"
+    )
+    jwt_secret: SecretStr | None = Field(default=None, description="shared secret for HS256, at least 32 bytes")
+    jwt_public_key: str | None = Field(default=None, description="PEM public key for RS256 or ES256")
+    jwt_jwks_url: str | None = Field(default=None, description="where the public keys for RS256 or ES256 are published")
+    jwt_issuer: str | None = Field(default=None, description="the `iss` a token must have")
+    jwt_audience: str | None = Field(default=None, description="an `aud` a token must have")
+    jwt_workspace_claim: str = Field(default="workspace", min_length=1, description="the claim that names the workspace")
     max_task_depth: int = Field(default=5, ge=0, le=20, description="deepest level of a task; 0 is the top level")
     sqlite_synchronous: Literal["FULL", "NORMAL", "EXTRA"] = Field(
         default="FULL", description="FULL: an acknowledged write survives power loss"
@@ -72,3 +93,20 @@ class Settings(BaseSettings):
         if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise PydanticCustomError("setting", "must begin with sqlite:/// or postgresql://")
         return value
+
+    @model_validator(mode="after")
+    def _consistent_tokens(self) -> Self:
+        if self.auth is Auth.JWT:
+            from core.tokens import complaint  # cryptography is loaded only where it is used
+
+            if (wrong := complaint(self)) is not None:
+                raise PydanticCustomError("setting", "{wrong}", {"wrong": wrong})
+        return self
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach what binds HOST."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"

@@ -6,23 +6,24 @@ than the first answer of an MCP server may.
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from core.auth import Authenticator, make_authenticator
 from core.clock import Clock, SystemClock
-from core.context import Context, Principal, Scope
+from core.context import OWNER, Context, Principal
+from core.events import EventFeed
 from core.executor import StoreExecutor
 from core.ids import IdSource, RandomIds
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.storage.interface import Storage, Transaction
+    from core.storage.interface import Storage, Transaction, Watch
 
 T = TypeVar("T")
-
-OWNER = Principal(subject="local", workspace="default", scopes=frozenset(Scope))
 
 
 class InvalidSettings(Exception):
@@ -34,9 +35,10 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        bad = [("_".join(map(str, item["loc"][:1])).upper(), item["msg"]) for item in error.errors()]
-        lines = [f"{name}: {message.removeprefix('Value error, ')}" for name, message in bad]
-        raise InvalidSettings("; ".join(lines)) from error
+        from schemas.violations import issues_of  # needed only when something is wrong
+
+        issues = issues_of(error.errors(include_url=False))
+        raise InvalidSettings("; ".join(f"{issue.path[1:].upper()} {issue.message}".strip() for issue in issues)) from error
 
 
 class _LazyStorage:
@@ -67,11 +69,20 @@ class _LazyStorage:
     def write(self, workspace: str, work: "Callable[[Transaction], T]") -> T:
         return self._open().write(workspace, work)
 
+    def write_late(self, workspace: str, work: "Callable[[Callable[[], Transaction]], T]") -> T:
+        return self._open().write_late(workspace, work)
+
+    def together(self) -> AbstractContextManager[None]:
+        return self._open().together()
+
     def prepare(self, *, create: bool, migrate: bool) -> None:
         self._open().prepare(create=create, migrate=migrate)
 
     def ping(self) -> None:
         self._open().ping()
+
+    def watch(self, notify: Callable[[], None]) -> "Watch":
+        return self._open().watch(notify)
 
     def close(self) -> None:
         with self._lock:
@@ -103,7 +114,9 @@ class Orchestrator:
         self._zone = ZoneInfo(settings.time_zone)
         self._storage = _LazyStorage(settings)
         kind: Literal["sqlite", "postgresql"] = "sqlite" if settings.database_url.startswith("sqlite") else "postgresql"
-        self._executor = StoreExecutor(kind, pool_size=settings.pool_size)
+        self._executor = StoreExecutor(kind, pool_size=settings.pool_size, together=self._storage.together)
+        self.events = EventFeed(self._storage, self._executor)
+        self._authenticator: Authenticator = make_authenticator(settings, self._storage, self._executor, self._clock)
 
     def start(self, *, create: bool) -> None:
         """Open the database, and bring it up to date where that is allowed.
@@ -116,6 +129,10 @@ class Orchestrator:
     def migrate(self) -> None:
         """Create or upgrade the schema, on either database."""
         self._storage.migrate()
+
+    async def authenticate(self, credential: str | None) -> Principal:
+        """Return whom an API key or a token stands for; see `core.auth.Authenticator`."""
+        return await self._authenticator.authenticate(credential)
 
     def context(self, principal: Principal | None = None, request_id: str | None = None) -> Context:
         """Return the context of one request; without a principal, that of the local owner."""
@@ -132,6 +149,7 @@ class Orchestrator:
         )
 
     def close(self) -> None:
-        """End the store's threads and connections."""
+        """End the readers of events, the store's threads and its connections."""
+        self.events.close()
         self._executor.close()
         self._storage.close()

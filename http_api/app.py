@@ -4,7 +4,6 @@ The database is opened before the server starts, so that a wrong setting is one 
 never a traceback; making the application touches nothing.
 """
 
-import ipaddress
 import json
 import socket
 import sys
@@ -17,17 +16,26 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from core.errors import DatabaseError
-from core.settings import Settings
+from core.settings import Auth, Settings
 from core.wiring import InvalidSettings, Orchestrator, load_settings
 from http_api import errors, logs, openapi
 from http_api.envelope import API_PREFIX, API_VERSION
 from http_api.middleware import Edge
-from http_api.routes import agent, docs, health, patch_sets, planner, projects, tasks
+from http_api.ready import ReadyProjects
+from http_api.routes import agent, docs, events, health, patch_sets, planner, projects, tasks
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXPOSED_HEADERS = ("ETag", "Link", "Location", "Retry-After", "X-Request-ID")
-ALLOWED_HEADERS = ("Content-Type", "If-Match", "If-None-Match", "X-Request-ID")
+ALLOWED_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-Request-ID",
+)
 GRACE_SECONDS = 10
 
 
@@ -44,7 +52,8 @@ def create_app(settings: Settings) -> FastAPI:
         title=openapi.TITLE, version=API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
     )
     app.state.orchestrator = orchestrator
-    app.add_middleware(Edge, settings=settings)
+    app.state.ready_projects = ReadyProjects()
+    app.add_middleware(Edge, orchestrator=orchestrator)
     app.add_middleware(  # added last, so outermost: a browser must be able to read refusals too
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -52,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         allow_headers=ALLOWED_HEADERS,
         expose_headers=EXPOSED_HEADERS,
     )
-    for room in (projects, tasks, planner, agent, patch_sets):
+    for room in (projects, tasks, planner, agent, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)
     for room in (health, docs):
         app.include_router(room.router)
@@ -64,9 +73,9 @@ def create_app(settings: Settings) -> FastAPI:
 def main() -> None:
     """Serve the REST gateway until it is stopped."""
     settings = _settings()
-    if not _is_loopback(settings.host):
+    if settings.auth is Auth.NONE and not settings.on_loopback:
         reason = "is reachable from other machines, and AUTH=none lets everybody in"
-        _exit(EXIT_USAGE, f"HOST={settings.host} {reason}. Use HOST=127.0.0.1.")
+        _exit(EXIT_USAGE, f"HOST={settings.host} {reason}. Set AUTH=api_key or AUTH=jwt, or use HOST=127.0.0.1.")
     listener = _bind(settings)
     app = create_app(settings)
     logs.silence()
@@ -83,13 +92,6 @@ def _settings() -> Settings:
         return load_settings()
     except InvalidSettings as error:
         _exit(EXIT_USAGE, str(error))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -116,9 +118,15 @@ def _serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
 
     sys.stdout.write(_welcome(settings) + "\n")
     sys.stdout.flush()
+
+    class Gateway(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.orchestrator.events.close()  # streams have no end of their own, and the server waits for them
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS)
     with suppress(KeyboardInterrupt):  # raised again by the server once everything is closed
-        uvicorn.Server(config).run(sockets=[listener])
+        Gateway(config).run(sockets=[listener])
 
 
 def _welcome(settings: Settings) -> str:

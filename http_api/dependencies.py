@@ -20,8 +20,8 @@ _REVISION = re.compile(r"(\d{1,18})(?:\.[^\"]*)?")
 
 
 async def request_context(request: Request) -> Context:
-    """Return the context of this request; without authentication its caller is the local owner."""
-    context: Context = request.app.state.orchestrator.context(None, request_id=request.state.request_id)
+    """Return the context of this request; its caller is known since the edge."""
+    context: Context = request.app.state.orchestrator.context(request.state.principal, request_id=request.state.request_id)
     return context
 
 
@@ -29,6 +29,7 @@ RequestContext = Annotated[Context, Depends(request_context)]
 ProjectName = Annotated[ItemName, Path(description="id or key of the project")]
 TaskName = Annotated[ItemName, Path(description="id or key of the task")]
 PatchSetName = Annotated[ItemName, Path(description="id of the patch set")]
+Then = Annotated[int | None, Query(description="as it was at this revision of the project")]
 DryRun = Annotated[bool, Query(description="answer what would change, and store nothing")]
 Cascade = Annotated[bool, Query(description="false refuses when something live is below")]
 

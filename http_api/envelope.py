@@ -35,7 +35,8 @@ class Metadata(Model):
     pagination: Paging | None = Field(default=None, description="lists only")
     warnings: list[Issue] | None = Field(default=None, description="writes only")
     dry_run: bool | None = Field(default=None, description="true when nothing was stored")
-    replayed: bool | None = Field(default=None, description="true when this write had been done before")
+    patch_set_id: str | None = Field(default=None, description="of an applied write: what to name in revert")
+    replayed: bool | None = Field(default=None, description="true when this write had been done before; this is its first answer")
 
 
 class Envelope(Model, Generic[T]):
@@ -77,12 +78,13 @@ class Problem(Model):
 
 
 def success_bytes(ctx: Context, data: bytes, about: Mapping[str, Any]) -> bytes:
-    return b'{"success":true,"data":' + data + b',"error":null,"metadata":' + metadata_bytes(ctx.request_id, about) + b"}"
+    parts = (b'{"success":true,"data":', data, b',"error":null,"metadata":', metadata_bytes(ctx.request_id, about), b"}")
+    return b"".join(parts)  # one copy: the data may be large
 
 
-def failure_bytes(request_id: str, error: ErrorDetail) -> bytes:
+def failure_bytes(request_id: str, error: ErrorDetail, about: Mapping[str, Any]) -> bytes:
     detail = error.model_dump_json().encode()
-    return b'{"success":false,"data":null,"error":' + detail + b',"metadata":' + metadata_bytes(request_id, {}) + b"}"
+    return b'{"success":false,"data":null,"error":' + detail + b',"metadata":' + metadata_bytes(request_id, about) + b"}"
 
 
 def metadata_bytes(request_id: str, about: Mapping[str, Any]) -> bytes:
@@ -96,8 +98,12 @@ def dump(data: BaseModel | None) -> bytes:
 def found(ctx: Context, data: BaseModel, *, tag: str | None = None) -> Response:
     """Answer a read. Without `tag` the validator is a hash of the data, so a 304 cannot lie."""
     body = dump(data)
-    headers = {"ETag": tag or digest_tag(body), **REVALIDATE}
-    return _json(success_bytes(ctx, body, {}), 200, headers)
+    return found_bytes(ctx, body, tag=tag or digest_tag(body))
+
+
+def found_bytes(ctx: Context, body: bytes, *, tag: str) -> Response:
+    """Answer a read with data that is JSON already."""
+    return _json(success_bytes(ctx, body, {}), 200, {"ETag": tag, **REVALIDATE})
 
 
 def listed(ctx: Context, request: Request, page: Paging) -> Response:
@@ -119,11 +125,18 @@ def written(
 ) -> Response:
     """Answer a write with `data`, or with the effect it would have when nothing was stored."""
     about: dict[str, Any] = {}
+    replayed = ctx.attempt is not None and ctx.attempt.replayed
     if effect is not None:
+        replayed = replayed or effect.replayed
         about["warnings"] = [issue.model_dump(mode="json") for issue in effect.warnings]
-        about["replayed"] = effect.replayed
+        if not dry_run:
+            about["patch_set_id"] = effect.patch_set_id
+    if effect is not None or ctx.attempt is not None:
+        about["replayed"] = replayed
     if dry_run:
         about["dry_run"] = True
+    if isinstance(data, ApplyResponse) and replayed:
+        data = data.model_copy(update={"replayed": True})
     return _json(success_bytes(ctx, dump(data), about), status, {"Cache-Control": "no-store", **(headers or {})})
 
 

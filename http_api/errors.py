@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from core.errors import DomainError, ValidationFailed
+from core.idempotency import ReplayedRefusal
 from http_api.envelope import ErrorEnvelope, Problem, failure_bytes
 from schemas.errors import RETRYABLE, ErrorCode, ErrorDetail, Issue
 from schemas.violations import issues_of
@@ -63,6 +64,8 @@ RETRY_AFTER = {"Retry-After": "1"}
 
 # What routes can answer, for their `responses=`.
 ALWAYS = (
+    ErrorCode.UNAUTHORIZED,
+    ErrorCode.TOKEN_EXPIRED,
     ErrorCode.FORBIDDEN,
     ErrorCode.VALIDATION_ERROR,
     ErrorCode.INTERNAL_ERROR,
@@ -80,6 +83,7 @@ WRITES = (
     ErrorCode.INVALID_PATCH,
     ErrorCode.INVALID_HIERARCHY,
     ErrorCode.DEPENDENCY_CYCLE,
+    ErrorCode.IDEMPOTENCY_KEY_REUSED,
 )
 GUARDED = (ErrorCode.PRECONDITION_FAILED,)
 PATCH_SETS = (ErrorCode.PATCH_SET_CLOSED, ErrorCode.IDEMPOTENCY_KEY_REUSED)
@@ -102,14 +106,17 @@ def error_detail(code: ErrorCode, message: str, *details: Issue) -> ErrorDetail:
     return ErrorDetail(code=code, message=message, details=list(details), retryable=code in RETRYABLE)
 
 
-def refusal(request: Request, error: ErrorDetail, headers: dict[str, str] | None = None) -> Response:
+def refusal(request: Request, error: ErrorDetail, headers: dict[str, str] | None = None, *, replayed: bool = False) -> Response:
     """Return `error` with its status, as envelope or as problem document."""
     status = STATUS[error.code]
     retry = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    headers = {"Cache-Control": "no-store", **retry, **(headers or {})}
+    shown = ' error="invalid_token"' if "authorization" in request.headers else ""  # RFC 6750, 3.1
+    challenge = {"WWW-Authenticate": f"Bearer{shown}"} if status == HTTPStatus.UNAUTHORIZED else {}
+    headers = {"Cache-Control": "no-store", **retry, **challenge, **(headers or {})}
     request_id: str = request.state.request_id
     if PROBLEM not in request.headers.get("accept", "").lower():
-        return Response(failure_bytes(request_id, error), status, headers, "application/json")
+        about = {"replayed": True} if replayed else {}
+        return Response(failure_bytes(request_id, error, about), status, headers, "application/json")
     problem = Problem(
         type=f"/docs#{error.code}",
         title=HTTPStatus(status).phrase,
@@ -138,7 +145,7 @@ def install(app: FastAPI) -> None:
 
     async def domain(request: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)
-        return refusal(request, error.detail())
+        return refusal(request, error.detail(), replayed=isinstance(error, ReplayedRefusal))
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

@@ -23,6 +23,7 @@ CLAIM = _one("Take it for two hours", {"agent": "builder-1", "lease_minutes": 12
 COMMENT = _one("A comment", {"body": "The staging server is up."})
 APPLY = _one("Apply the first two patches only", {"only": [0, 1]})
 REJECT = _one("Say why", {"reason": "Out of scope this quarter"})
+REVERT = _one("Back to where it was", {"to_revision": 41})
 IMPORT = _one(
     "A short plan in Markdown",
     {"content": "# Website\n\n## Phase 1: API\n- [x] Choose a framework (90 min)\n- [ ] Draft the routes (2h) @ada\n"},

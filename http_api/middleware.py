@@ -1,8 +1,8 @@
 """The edge of the gateway, in one pure ASGI layer; each further layer would cost every request.
 
-It names the request, refuses foreign hosts and origins, makes the short paths canonical, answers
-HEAD and conditional GET from what GET answers, adds security headers, catches what nobody expected
-and writes the access line.
+It names the request, refuses foreign hosts and origins, finds out who is calling before any body is
+read, makes the short paths canonical, answers HEAD and conditional GET from what GET answers, adds
+security headers, catches what nobody expected and writes the access line.
 """
 
 import logging
@@ -15,7 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.settings import Settings
+from core.errors import DomainError
+from core.wiring import Orchestrator
 from http_api.envelope import API_PREFIX
 from http_api.errors import error_detail, refusal, unexpected
 from schemas.errors import ErrorCode, ErrorDetail
@@ -25,6 +26,7 @@ log = logging.getLogger("http_api.access")
 SAFE_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 SHORT_PREFIX = "/api/"
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/docs", "/openapi.json"})  # all others need a caller
 CLIENT_GONE = 499  # what servers write into their log when nobody waits for the answer any more
 
 SECURITY_HEADERS = {
@@ -36,9 +38,10 @@ SECURITY_HEADERS = {
 
 
 class Edge:
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, orchestrator: Orchestrator) -> None:
         self.app = app
-        self.settings = settings
+        self.orchestrator = orchestrator
+        self.settings = orchestrator.settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,7 +51,7 @@ class Edge:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if SAFE_TOKEN.fullmatch(given) else secrets.token_hex(8)
         inner = canonical(scope)
-        inner["state"] = {**scope.get("state", {}), "request_id": request_id}
+        inner["state"] = {**scope.get("state", {}), "request_id": request_id, "bodiless": scope["method"] == "HEAD"}
         request = Request(inner, receive)
         answer = Answer(send, request, scope["method"], request_id)
         try:
@@ -62,8 +65,8 @@ class Edge:
 
     async def _answer(self, request: Request, answer: "Answer") -> None:
         try:
-            if (foreign := self._foreign(request)) is not None:
-                await refusal(request, foreign)(request.scope, request.receive, answer)
+            if (refused := self._foreign(request) or await self._stranger(request)) is not None:
+                await refusal(request, refused)(request.scope, request.receive, answer)
             else:
                 await self.app(request.scope, request.receive, answer)
         except ClientDisconnect:
@@ -73,8 +76,20 @@ class Edge:
             if answer.status is None:
                 await response(request.scope, request.receive, answer)
 
+    async def _stranger(self, request: Request) -> ErrorDetail | None:
+        """Find out who is calling, for the routes; return the refusal of those nobody knows."""
+        if request.scope["path"] in OPEN_PATHS:
+            return None
+        try:
+            request.state.principal = await self.orchestrator.authenticate(credential(request.headers))
+        except DomainError as refused:
+            return refused.detail()
+        return None
+
     def _foreign(self, request: Request) -> ErrorDetail | None:
-        """Refuse what a page on another site could make a browser send; without credentials, loopback is the only guard."""
+        """Refuse what a page on another site could make a browser send to this machine."""
+        if not self.settings.on_loopback:  # callers must show credentials there, which no foreign page has
+            return None
         host = request.headers.get("host", "")
         if not LOOPBACK.fullmatch(host):
             return error_detail(ErrorCode.FORBIDDEN, "The Host header must name this machine: localhost, 127.0.0.1 or [::1].")
@@ -82,6 +97,12 @@ class Edge:
         if origin is None or origin in self.settings.cors_origins or origin == f"{request.url.scheme}://{host}":
             return None
         return error_detail(ErrorCode.FORBIDDEN, "Browsers may not call from this origin; CORS_ORIGINS lists those that may.")
+
+
+def credential(headers: Headers) -> str | None:
+    """Return the key or token of `Authorization: Bearer ...`; other schemes are none of ours."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
 
 def canonical(scope: Scope) -> Scope:

@@ -9,6 +9,8 @@ from pydantic import TypeAdapter
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from http_api.envelope import API_VERSION, Problem
+from http_api.scopes import NEEDED
+from schemas.events import Event, StreamClosed, StreamOpened
 from schemas.patches import OPS, Patch
 
 TITLE = "Databricks Orchestrator API"
@@ -20,6 +22,7 @@ TAGS = [
     {"name": "planner", "description": "From a written plan to a proposal; apply a reviewed patch set"},
     {"name": "agent", "description": "What agents ask before they propose"},
     {"name": "patch sets", "description": "Proposals and history: review, apply, reject, revert, rebase"},
+    {"name": "events", "description": "The live feed of applied patch sets"},
     {"name": "health", "description": "For machines"},
 ]
 REF_TEMPLATE = "#/components/schemas/{model}"
@@ -49,9 +52,29 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas: dict[str, Any] = document["components"]["schemas"]
     schemas["Problem"] = Problem.model_json_schema(ref_template=REF_TEMPLATE, mode="serialization")
     schemas["Problem"].pop("$defs")  # Issue and ErrorCode are components already
+    _say_who_may(document)
+    _add_the_events(schemas)
     _name_the_ops(schemas)
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
+
+
+def _say_who_may(document: dict[str, Any]) -> None:
+    """Name the scope of each operation; one without an entry in the table is a KeyError."""
+    about = "An API key (AUTH=api_key) or a signed token (AUTH=jwt); with AUTH=none nothing is asked for"
+    document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "description": about}}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            scope = NEEDED[operation["operationId"]]
+            operation["security"] = [] if scope is None else [{"bearer": [scope.value]}]
+
+
+def _add_the_events(schemas: dict[str, Any]) -> None:
+    """Add what a stream carries, which is no body that a route could declare."""
+    for model in (Event, StreamOpened, StreamClosed):
+        own = model.model_json_schema(ref_template=REF_TEMPLATE, mode="serialization")
+        for name, schema in {**own.pop("$defs", {}), model.__name__: own}.items():
+            schemas.setdefault(name, schema)
 
 
 def _name_the_ops(schemas: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from core.errors import Forbidden
 from core.settings import Approval
-from mcp_server.calls import CallContext, patch_sets, services_context
+from mcp_server.calls import CallContext, patch_sets, reverting, services_context
 from mcp_server.rendering import totals_text
 from mcp_server.tools.arguments import BaseRevisions, Patches
 from mcp_server.tools.sets import Only, patch_set_of
@@ -32,7 +32,7 @@ async def ask_to_apply(
     """Ask whether to apply, showing what would change, where the setting APPROVAL wants that."""
     if not must_ask(ctx):
         return Confirm(approve=True)
-    core = services_context(ctx)
+    core = await services_context(ctx)
     if patches:
         inline = patch_set_of(patches, id=id, summary=summary, base_revisions=base_revisions)
         return _question("Apply this patch set?", await core.run(patch_sets.apply_patch_set, inline, only=only, dry_run=True))
@@ -42,12 +42,19 @@ async def ask_to_apply(
     return _question(f"Apply patch set {id}?", effect)
 
 
-async def ask_to_revert(ctx: CallContext, id: str) -> Confirm | Elicit[Confirm]:
+async def ask_to_revert(
+    ctx: CallContext, id: str | None, project: str | None, to_revision: int | None
+) -> Confirm | Elicit[Confirm]:
     """Ask whether to revert, showing what would change, where the setting APPROVAL wants that."""
     if not must_ask(ctx):
         return Confirm(approve=True)
-    core = services_context(ctx)
-    return _question(f"Revert patch set {id}?", await core.run(patch_sets.revert_patch_set, id, dry_run=True))
+    core = await services_context(ctx)
+    if id is not None:
+        return _question(f"Revert patch set {id}?", await core.run(reverting.revert_patch_set, id, dry_run=True))
+    if project is None or to_revision is None:
+        return Confirm(approve=True)  # the tool itself refuses the missing argument
+    effect = await core.run(reverting.revert_to_revision, project, to_revision, dry_run=True)
+    return _question(f"Bring {project} back to revision {to_revision}?", effect)
 
 
 ApplyApproval = Annotated[ElicitationResult[Confirm], Resolve(ask_to_apply)]

@@ -14,7 +14,19 @@ from mcp.server.mcpserver import Context as McpContext
 from core.context import Context
 from core.wiring import Orchestrator
 
-__all__ = ["CallContext", "patch_sets", "planning", "projects", "services_context", "tasks"]
+__all__ = [
+    "CallContext",
+    "claiming",
+    "events",
+    "history",
+    "patch_sets",
+    "planning",
+    "process_context",
+    "projects",
+    "reverting",
+    "services_context",
+    "tasks",
+]
 
 
 class Later:
@@ -31,15 +43,26 @@ class Later:
 
 
 if TYPE_CHECKING:
-    from core.services import patch_sets, planning, projects, tasks
+    from core.services import claiming, events, history, patch_sets, planning, projects, reverting, tasks
 else:
-    patch_sets, planning, projects, tasks = map(
-        Later, ("core.services.patch_sets", "core.services.planning", "core.services.projects", "core.services.tasks")
+    claiming, events, history, patch_sets, planning, projects, reverting, tasks = (
+        Later(f"core.services.{name}")
+        for name in ("claiming", "events", "history", "patch_sets", "planning", "projects", "reverting", "tasks")
     )
 
 CallContext = McpContext[Orchestrator, Any]
 
 
-def services_context(ctx: CallContext) -> Context:
-    """Return the context that services take; each call has its own moment."""
-    return ctx.request_context.lifespan_context.context()
+async def services_context(ctx: CallContext) -> Context:
+    """Return the context that services take; each call has its own moment, and its caller is looked up again."""
+    return await process_context(ctx.request_context.lifespan_context)
+
+
+async def process_context(orchestrator: Orchestrator) -> Context:
+    """Return the context of whoever started this process.
+
+    Raises:
+        Unauthorized, TokenExpired, Forbidden: ORCHESTRATOR_API_KEY does not let it in, or not any more.
+    """
+    key = orchestrator.settings.orchestrator_api_key
+    return orchestrator.context(await orchestrator.authenticate(key.get_secret_value() if key else None))

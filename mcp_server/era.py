@@ -2,30 +2,60 @@
 
 SDK 2.3 fixes the era at the first request, and a probe counts as one: the `initialize` after it is
 refused. Here probes are answered aside until another request has decided. This is the one module
-that touches the SDK's low-level server; it goes when the SDK is fixed.
+that touches what the SDK keeps to itself: its low-level server, and the connection of a request.
 """
 
 import json
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import anyio
 from mcp import Client
-from mcp.server import MCPServer
+from mcp.server import MCPServer, ServerRequestContext
+from mcp.server.connection import Connection
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp.types import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
+    EmptyResult,
     ErrorData,
     JSONRPCError,
     JSONRPCRequest,
     JSONRPCResponse,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    UnsubscribeRequestParams,
 )
 from pydantic import ValidationError
 
+P = TypeVar("P")
+R = TypeVar("R")
+Handler = Callable[[ServerRequestContext[Any, Any], P], Awaitable[R]]
+
 UNSUPPORTED_PROTOCOL_VERSION = -32022
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+
+
+def serve_subscriptions(
+    server: MCPServer[Any],
+    *,
+    listen: Handler[SubscriptionsListenRequestParams, SubscriptionsListenResult],
+    subscribe: Handler[SubscribeRequestParams, EmptyResult],
+    unsubscribe: Handler[UnsubscribeRequestParams, EmptyResult],
+) -> None:
+    """Answer what clients of 2026-07-28 (`listen`) and of the handshake era send to watch resources."""
+    low = server._lowlevel_server
+    low.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
+    low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
+    low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
+
+
+def connection_of(ctx: ServerRequestContext[Any, Any]) -> Connection:
+    """Return the connection a request came by, which outlives it."""
+    return ctx.session._connection
 
 
 async def serve_stdio(server: MCPServer[Any], *, legacy_only: bool = False) -> None:

@@ -20,6 +20,8 @@ NEXT_CALL = {
     ErrorCode.INVALID_HIERARCHY: "get_project shows the outline; correct the patch and send the whole set again.",
     ErrorCode.INVALID_CURSOR: "repeat the call without cursor.",
     ErrorCode.IDEMPOTENCY_KEY_REUSED: "leave out id, and the server makes a new one.",
+    ErrorCode.UNAUTHORIZED: "tell the user: the server's ORCHESTRATOR_API_KEY must hold a valid key.",
+    ErrorCode.TOKEN_EXPIRED: "tell the user: the server's ORCHESTRATOR_API_KEY has expired and must be replaced.",
     ErrorCode.STORAGE_BUSY: "repeat the same call in a moment.",
     ErrorCode.DATABASE_ERROR: "tell the user: the server's DATABASE_URL decides which database is used.",
 }

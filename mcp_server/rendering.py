@@ -8,7 +8,7 @@ from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent
 
 from core.patches.text import safe, safe_title, safe_word, show_count, show_minutes
 from schemas.changes import Change, Totals
-from schemas.patches import PatchSetSummary, ProposalState
+from schemas.patches import HistoryEntry, PatchSetSummary, ProposalState
 from schemas.primitives import Model, Priority
 from schemas.projects import Project
 from schemas.schedule import ScheduledTask
@@ -25,7 +25,19 @@ TASK_FACTS = {
     "key", "title", "status", "priority", "assignee", "parent", "start_date", "due_date", "estimated_minutes",
     "depends_on", "is_ready", "is_overdue", "claimed_by",
 }  # fmt: skip
-PATCH_SET_FACTS = {"id", "summary", "state", "engine", "author", "created_at", "closed_at", "closed_by", "reverts", "revisions"}
+PATCH_SET_FACTS = {
+    "id",
+    "summary",
+    "rationale",
+    "state",
+    "engine",
+    "author",
+    "created_at",
+    "closed_at",
+    "closed_by",
+    "reverts",
+    "revisions",
+}
 PROJECT_FACTS = {
     "key", "name", "status", "priority", "start_date", "due_date", "revision", "task_count", "completed_task_count",
     "progress", "estimated_minutes",
@@ -138,19 +150,27 @@ def project_line(project: Project) -> str:
 
 
 def patch_set_facts(patch_set: PatchSetSummary) -> dict[str, Any]:
-    """Return what `patch_set_line` says, as data."""
-    applied = patch_set.state is ProposalState.APPLIED  # any other has changed nothing, but holds patches
-    return facts(patch_set, PATCH_SET_FACTS | {"changes_total" if applied else "patch_count"})
+    """Return what `patch_set_line` says, as data, and why it was written."""
+    told: dict[str, Any] = _shortened(facts(patch_set, PATCH_SET_FACTS), MAX_VALUE)
+    if patch_set.state is not ProposalState.APPLIED:  # it has changed nothing, but holds patches
+        return told | {"patch_count": patch_set.patch_count}
+    effect = {"changes_total": patch_set.changes_total, "totals": patch_set.totals.model_dump(exclude_defaults=True)}
+    return told | effect | (facts(patch_set, {"revision_before", "revision"}) if isinstance(patch_set, HistoryEntry) else {})
 
 
 def patch_set_line(patch_set: PatchSetSummary) -> str:
-    """Return one line of a history: when, id, effect on revisions, author, summary."""
+    """Return one line of a history: when, id, effect on revisions and items, who, summary."""
     when = (patch_set.closed_at or patch_set.created_at).strftime("%Y-%m-%d %H:%M")
-    revisions = "".join(f" {key} r{revision}" for key, revision in patch_set.revisions.items())
-    by = safe_word(patch_set.closed_by or patch_set.author)
+    if isinstance(patch_set, HistoryEntry):
+        revisions = f" r{patch_set.revision_before}->r{patch_set.revision}"
+    else:
+        revisions = "".join(f" {key} r{revision}" for key, revision in patch_set.revisions.items())
+    by = safe_word(patch_set.author) + (f" ({safe_word(patch_set.engine)})" if patch_set.engine != "caller" else "")
+    if patch_set.closed_by not in (None, patch_set.author):
+        by += f", {patch_set.state} by {safe_word(patch_set.closed_by or '')}"
     undone = f" (reverts {listed(patch_set.reverts)})" if patch_set.reverts else ""
     applied = patch_set.state is ProposalState.APPLIED
-    size = show_count(patch_set.changes_total, "change") if applied else show_count(patch_set.patch_count, "patch", "patches")
+    size = totals_text(patch_set.totals) if applied else show_count(patch_set.patch_count, "patch", "patches")
     state = f"[{patch_set.state}]{revisions} {size} by {by}"
     return f"{when} {patch_set.id} {state}: {safe_title(patch_set.summary) or 'no summary'}{undone}"
 

@@ -18,7 +18,7 @@ from mcp.types import (
 from core.context import Context
 from core.errors import DomainError
 from core.wiring import Orchestrator
-from mcp_server.calls import CallContext, patch_sets, projects, services_context, tasks
+from mcp_server.calls import CallContext, patch_sets, process_context, projects, services_context, tasks
 from mcp_server.rendering import compact_json
 from mcp_server.tools.projects import project_text
 from mcp_server.tools.tasks import task_text
@@ -66,7 +66,7 @@ def add_resources(server: MCPServer[Any], orchestrator: Orchestrator) -> None:
         if isinstance(ref, ResourceTemplateReference):
             kind = ref.uri.removeprefix("orchestrator://").partition("/")[0]
         find = COMPLETERS.get(kind.rstrip("s").replace("-", "_"))
-        values = await find(orchestrator.context(), argument.value) if find is not None else []
+        values = await find(await process_context(orchestrator), argument.value) if find is not None else []
         return Completion(values=values[:MAX_COMPLETIONS], has_more=len(values) > MAX_COMPLETIONS)
 
 
@@ -77,17 +77,17 @@ def patch_set_schema() -> str:
 
 
 async def project(key: str, ctx: CallContext) -> str:
-    core = services_context(ctx)
+    core = await services_context(ctx)
     return project_text(await _found(core.run(projects.get_project, key, include_tasks=True)), most=WHOLE)
 
 
 async def task(key: str, ctx: CallContext) -> str:
-    core = services_context(ctx)
+    core = await services_context(ctx)
     return task_text(await _found(core.run(tasks.get_task, key)), most=WHOLE)
 
 
 async def patch_set(id: str, ctx: CallContext) -> str:
-    core = services_context(ctx)
+    core = await services_context(ctx)
     return (await _found(core.run(patch_sets.get_patch_set, id))).model_dump_json(exclude_none=True)
 
 

@@ -21,12 +21,14 @@ from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
 from mcp.types import Tool as WireTool
 
 from core.errors import DomainError, Forbidden, NotFound
+from core.settings import Auth
 from core.wiring import InvalidSettings, Orchestrator, load_settings
 from mcp_server.era import serve_stdio
 from mcp_server.errors import refusal
 from mcp_server.prompts import add_prompts
 from mcp_server.resources import add_resources
 from mcp_server.strict import StrictTool
+from mcp_server.subscriptions import add_subscriptions
 from mcp_server.tools import patch_sets, projects, tasks
 
 INSTRUCTIONS = """Plans change only through patch sets: propose, show the diff, apply.
@@ -130,6 +132,7 @@ def build_server(
         log_level="WARNING",
     )
     add_resources(server, orchestrator)
+    add_subscriptions(server, orchestrator)
     add_prompts(server)
     return server
 
@@ -156,6 +159,9 @@ def main() -> None:
         settings = load_settings()
     except InvalidSettings as error:
         sys.exit(_usage_error(str(error)))
+    if settings.auth is not Auth.NONE and settings.orchestrator_api_key is None:
+        kind = "an API key" if settings.auth is Auth.API_KEY else "a token"
+        sys.exit(_usage_error(f"ORCHESTRATOR_API_KEY must hold {kind}, because AUTH={settings.auth}"))
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     orchestrator = Orchestrator(settings)
     try:

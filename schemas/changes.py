@@ -94,5 +94,17 @@ class ApplyResponse(PlanEffect):
     replayed: bool = Field(default=False, description="this set had been applied before; this is its first answer")
 
 
+class RevisionDiff(Model):
+    """What differs between two revisions of a project: the net effect of all sets in between."""
+
+    project: str = Field(description="key")
+    from_revision: int
+    to_revision: int
+    changes: list[Change] = Field(description="the first 200, each item once")
+    changes_total: int
+    totals: Totals
+    diff: str = Field(description="the changes as readable text, at most 64 KiB")
+
+
 class ChangeListResponse(Paging):
     changes: list[Change]

@@ -161,8 +161,9 @@ MEANINGS = {
         "Report the request id; the server's log has the rest.",
     ),
     ErrorCode.DATABASE_ERROR: Meaning(
-        "The database could not be opened or could not do this. Nothing was stored.",
-        "The message names the file or address and the way out; `DATABASE_URL` decides which database is used.",
+        "The database could not be opened or could not do this. Nothing was stored, unless the connection broke at the commit.",
+        "The message names the file or address and the way out; `DATABASE_URL` decides which database is used. Repeated "
+        "under the same patch set id or `Idempotency-Key`, the call has one effect in either case.",
     ),
     ErrorCode.STORAGE_BUSY: Meaning(
         "The database is busy with other calls. Nothing was stored.",

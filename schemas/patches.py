@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from schemas.changes import ApplyResponse, ValidationResponse
+from schemas.changes import ApplyResponse, Totals, ValidationResponse
 from schemas.paging import PageRequest, Paging
 from schemas.primitives import (
     CommentBody,
@@ -187,6 +187,9 @@ class Proposal(Model):
     supersedes: str | None = None
     reverts: list[str] = []
     revisions: dict[str, int] = Field(default={}, description="project key -> revision after the apply")
+    stale: bool = Field(
+        default=False, description="what it touches has changed since its base: its preview has the conflicts, rebase renews it"
+    )
 
 
 class PatchSet(Model):
@@ -227,6 +230,7 @@ class PatchSetSummary(Model):
 
     id: PatchSetId
     summary: str
+    rationale: str
     state: ProposalState
     engine: str
     author: str
@@ -235,9 +239,17 @@ class PatchSetSummary(Model):
     closed_by: str | None
     patch_count: int
     changes_total: int
+    totals: Totals
     seq: int | None
     reverts: list[str]
     revisions: dict[str, int]
+
+
+class HistoryEntry(PatchSetSummary):
+    """An applied set in the history of one project."""
+
+    revision_before: int
+    revision: int = Field(description="of the project after the set")
 
 
 class PatchSetQuery(PageRequest):
@@ -249,6 +261,16 @@ class PatchSetQuery(PageRequest):
 
 class PatchSetListResponse(Paging):
     patch_sets: list[PatchSetSummary]
+
+
+class HistoryResponse(Paging):
+    patch_sets: list[HistoryEntry]
+
+
+class RevertRequest(Model):
+    """Body of POST /projects/{id}/revert."""
+
+    to_revision: Revision = Field(description="the revision whose state comes back")
 
 
 class RejectRequest(Model):

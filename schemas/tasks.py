@@ -173,6 +173,36 @@ class ClaimRequest(Model):
     lease_minutes: int = Field(default=60, strict=True, ge=1, le=10_080, description="the task is free again after this time")
 
 
+class EndedLease(Model):
+    """A claim that anybody may take over."""
+
+    claimed_by: str
+    ended_at: Instant
+
+
+class WhyNext(Model):
+    """What decides a task's rank: priority, then the critical path, then the due date, then the order of the outline."""
+
+    priority: Priority
+    on_critical_path: bool | None = Field(description="null where nothing is scheduled: across projects, or without estimates")
+    slack: int | None = Field(description="minutes it may slip without moving the end of the project; null as above")
+    due_date: Day | None
+    ended_lease: EndedLease | None = Field(description="set when another has worked on it, and did not renew")
+
+
+class RankedTask(Task):
+    """A task that may be claimed now."""
+
+    rank: int = Field(description="1 = what claiming gives")
+    why: WhyNext
+
+
+class NextTasksResponse(Model):
+    """The tasks that may be claimed now, best first."""
+
+    tasks: list[RankedTask]
+
+
 class TaskDetail(Task):
     """A task with its direct subtasks and comments."""
 

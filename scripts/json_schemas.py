@@ -8,18 +8,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from schemas.changes import ApplyResponse, ChangeListResponse, ValidationResponse
+from schemas.changes import ApplyResponse, ChangeListResponse, RevisionDiff, ValidationResponse
 from schemas.errors import ErrorDetail
+from schemas.events import Event
 from schemas.export import ExportDocument
 from schemas.patches import (
     MAX_PATCHES,
     ApplyRequest,
+    HistoryResponse,
     Patch,
     PatchSet,
     PatchSetDetail,
     PatchSetListResponse,
     PatchSetQuery,
     RejectRequest,
+    RevertRequest,
     StoredPatchSet,
 )
 from schemas.planning import ImportRequest, PlannerResponse
@@ -63,6 +66,7 @@ REQUESTS: dict[str, Any] = {
     "project-query": ProjectQuery,
     "project-update": ProjectUpdate,
     "reject-request": RejectRequest,
+    "revert-request": RevertRequest,
     "task-create": TaskCreate,
     "task-query": TaskQuery,
     "task-update": TaskUpdate,
@@ -73,7 +77,9 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "comment": Comment,
     "comment-list-response": CommentListResponse,
     "error-detail": ErrorDetail,
+    "event": Event,
     "export-document": ExportDocument,
+    "history-response": HistoryResponse,
     "patch-set-detail": PatchSetDetail,
     "patch-set-list-response": PatchSetListResponse,
     "planner-response": PlannerResponse,
@@ -81,6 +87,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "project-detail": ProjectDetail,
     "project-hierarchy": ProjectHierarchy,
     "project-list-response": ProjectListResponse,
+    "revision-diff": RevisionDiff,
     "schedule": Schedule,
     "stored-patch-set": StoredPatchSet,
     "task": Task,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from core.cli import access
 from core.cli.session import REFUSED, Session, answer, show, write
 
 if TYPE_CHECKING:
-    from schemas.changes import ApplyResponse, ValidationResponse
-    from schemas.patches import PatchSetListResponse
+    from schemas.changes import ApplyResponse, RevisionDiff, ValidationResponse
+    from schemas.patches import HistoryResponse, PatchSetDetail, PatchSetListResponse
     from schemas.planning import PlannerResponse
     from schemas.projects import ProjectHierarchy
     from schemas.tasks import TaskDetail
@@ -23,11 +24,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(access.keys, name="keys")
+app.add_typer(access.members, name="members")
+
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as one line of JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the effect and store nothing.")]
 Page = Annotated[int, typer.Option(min=1, help="Page of the list, 20 lines each.")]
 PatchSetId = Annotated[str, typer.Argument(metavar="PS_ID", help="Id of a stored patch set, ps_...")]
 ProjectKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project.")]
+Then = Annotated[int | None, typer.Option(metavar="REVISION", help="As the project was at this revision.")]
 ItemKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project or task.")]
 
 _PATCH_SET_ID = re.compile(r"ps_[0-9a-z]+")
@@ -127,25 +132,71 @@ def reject(
 
 
 @app.command()
-def revert(patch_set_id: PatchSetId, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Undo an applied patch set by applying its inverse."""
+def rebase(patch_set_id: PatchSetId, as_json: Json = False) -> None:
+    """Propose the same patches on the present state, in place of a proposal that has become stale."""
     from core.cli import views
-    from core.services.patch_sets import revert_patch_set
+    from core.services.patch_sets import rebase_patch_set
 
     show(
-        answer(lambda session: session.call(revert_patch_set, patch_set_id, dry_run=dry_run), as_json=as_json),
-        views.applied,
+        answer(lambda session: session.call(rebase_patch_set, patch_set_id), as_json=as_json),
+        views.stored,
         as_json=as_json,
     )
 
 
 @app.command()
-def diff(patch_set_id: PatchSetId, as_json: Json = False) -> None:
-    """Show a stored patch set: what it would change, or what it changed."""
-    from core.cli import views
-    from core.services.patch_sets import get_patch_set
+def revert(
+    what: Annotated[
+        str, typer.Argument(metavar="PS_ID|KEY", help="An applied patch set, or with --to the key or id of a project.")
+    ],
+    to: Annotated[int | None, typer.Option(metavar="REVISION", help="Bring the project back to this revision.")] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Undo an applied patch set by applying its inverse; with --to, all of a project's later ones at once."""
 
-    show(answer(lambda session: session.call(get_patch_set, patch_set_id), as_json=as_json), views.stored, as_json=as_json)
+    def work(session: Session) -> "ApplyResponse":
+        from core.cli.inputs import missing_option
+        from core.services import reverting
+
+        if to is not None:
+            return session.call(reverting.revert_to_revision, what, to, dry_run=dry_run)
+        if not _PATCH_SET_ID.fullmatch(what):
+            raise missing_option("--to", f"to bring {what} back to a revision")
+        return session.call(reverting.revert_patch_set, what, dry_run=dry_run)
+
+    from core.cli import views
+
+    show(answer(work, as_json=as_json), views.applied, as_json=as_json)
+
+
+@app.command()
+def diff(
+    what: Annotated[str, typer.Argument(metavar="PS_ID|KEY", help="A patch set, or with --from the key or id of a project.")],
+    start: Annotated[int | None, typer.Option("--from", metavar="REVISION", help="The older revision of the project.")] = None,
+    end: Annotated[
+        int | None, typer.Option("--to", metavar="REVISION", help="The newer one, unless it is the present one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a patch set would change or has changed, or what differs between two revisions of a project."""
+
+    def work(session: Session) -> "PatchSetDetail | RevisionDiff":
+        from core.cli.inputs import missing_option
+
+        if start is None and (end is not None or not _PATCH_SET_ID.fullmatch(what)):
+            raise missing_option("--from", f"to compare revisions of {what}")
+        if start is not None:
+            from core.services.history import diff_revisions
+
+            return session.call(diff_revisions, what, from_revision=start, to_revision=end)
+        from core.services.patch_sets import get_patch_set
+
+        return session.call(get_patch_set, what)
+
+    from core.cli import views
+
+    show(answer(work, as_json=as_json), views.difference, as_json=as_json)
 
 
 @app.command("patch-sets")
@@ -168,20 +219,26 @@ def list_patch_sets(
 
 
 @app.command()
-def history(key: ItemKey, page: Page = 1, as_json: Json = False) -> None:
+def history(
+    key: ItemKey,
+    author: Annotated[str | None, typer.Option(help="Only sets that this author has written.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Sets in one answer.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Continue here: next_cursor of the answer before.")] = None,
+    as_json: Json = False,
+) -> None:
     """List the patch sets applied to a project, or to one task, newest first."""
 
-    def work(session: Session) -> "PatchSetListResponse":
-        from core.services.patch_sets import list_history
+    def work(session: Session) -> "HistoryResponse":
+        from core.services.history import list_history
         from schemas.patches import PatchSetQuery
 
         task = _TASK_KEY.fullmatch(key)
-        query = PatchSetQuery(task=key if task else None, page=page)
+        query = PatchSetQuery(task=key if task else None, author=author, per_page=limit, cursor=cursor)
         return session.call(list_history, task[1] if task else key, query)
 
     from core.cli import views
 
-    show(answer(work, as_json=as_json), views.patch_sets, as_json=as_json)
+    show(answer(work, as_json=as_json), views.history, as_json=as_json)
 
 
 # Reading
@@ -202,7 +259,7 @@ def list_projects(page: Page = 1, as_json: Json = False) -> None:
 
 
 @app.command("show")
-def show_item(key: ItemKey, as_json: Json = False) -> None:
+def show_item(key: ItemKey, revision: Then = None, as_json: Json = False) -> None:
     """Show a project with its tree of tasks, or one task with its details."""
 
     def work(session: Session) -> "ProjectHierarchy | TaskDetail":
@@ -210,18 +267,37 @@ def show_item(key: ItemKey, as_json: Json = False) -> None:
         from core.services.projects import get_hierarchy
         from core.services.tasks import get_task
 
-        if _TASK_KEY.fullmatch(key):
+        if _TASK_KEY.fullmatch(key) and revision is None:
             return session.call(get_task, key)
         try:
-            return session.call(get_hierarchy, key)
+            return session.call(get_hierarchy, key, revision=revision)
         except NotFound:
-            if _UUID.fullmatch(key):  # an id does not tell what it names
+            if _UUID.fullmatch(key) and revision is None:  # an id does not tell what it names
                 return session.call(get_task, key)
             raise
 
     from core.cli import views
 
     show(answer(work, as_json=as_json), views.item, as_json=as_json)
+
+
+@app.command("next")
+def next_tasks(
+    key: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="Only of this project; then the critical path counts.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=50, help="Tasks in the answer.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List the tasks to work on next, best first, with the reasons."""
+    from core.cli import views
+    from core.services.claiming import list_next_tasks
+
+    show(
+        answer(lambda session: session.call(list_next_tasks, project=key, limit=limit), as_json=as_json),
+        views.next_tasks,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -231,6 +307,7 @@ def export(
         Literal["md", "json", "csv"], typer.Option(help="md to read, json for everything, csv for spreadsheets.")
     ] = "md",
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of standard output.")] = None,
+    revision: Then = None,
     as_json: Json = False,
 ) -> None:
     """Write a whole project as Markdown, JSON or CSV."""
@@ -241,7 +318,7 @@ def export(
         from core.services.projects import export_project
         from schemas.export import ExportFormat
 
-        document = session.call(export_project, key)
+        document = session.call(export_project, key, revision=revision)
         text = document.model_dump_json() if as_json else render_export(document, ExportFormat(format))
         if output is not None:
             write_text(output, text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.errors import ErrorCode, ErrorDetail
 
 if TYPE_CHECKING:
+    from schemas.access import Role, Scope
     from schemas.patches import PatchSet
 
 MAX_PATCH_SET_BYTES = 16 * 1024 * 1024
@@ -20,6 +21,10 @@ class BadInput(Exception):
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.detail = ErrorDetail(code=code, message=message)
+
+
+def missing_option(option: str, purpose: str) -> BadInput:
+    return BadInput(ErrorCode.VALIDATION_ERROR, f"name a patch set (ps_...), or give {option} REVISION {purpose}")
 
 
 def read_text(name: str, limit_bytes: int, way_out: str) -> str:
@@ -114,3 +119,48 @@ def parse_indexes(text: str | None) -> list[int] | None:
         message = f"--only takes the numbers of patches, from 0, separated by commas, such as 0,2,5; not {text!r}"
         raise BadInput(ErrorCode.VALIDATION_ERROR, message)
     return [int(part) for part in parts]
+
+
+def parse_scopes(text: str) -> "list[Scope]":
+    """Return the scopes of a role, or those of a comma list."""
+    from schemas.access import ROLE_SCOPES, Role, Scope
+
+    if text in set(Role):
+        return list(ROLE_SCOPES[Role(text)])
+    words = [word.strip() for word in text.split(",")]
+    if not set(words) <= set(Scope):
+        allowed = f"a role ({', '.join(Role)}) or a comma list of {', '.join(Scope)}"
+        raise BadInput(ErrorCode.VALIDATION_ERROR, f"--scopes takes {allowed}; not {text!r}")
+    return [Scope(word) for word in words]
+
+
+def parse_role(text: str) -> "Role":
+    from schemas.access import Role
+
+    if text not in set(Role):
+        raise BadInput(ErrorCode.VALIDATION_ERROR, f"the role is one of {', '.join(Role)}; not {text!r}")
+    return Role(text)
+
+
+def parse_workspace(text: str) -> str:
+    """Return the name of a workspace."""
+    from schemas.access import WorkspaceName
+
+    return _parsed(WorkspaceName, text, "--workspace takes a-z, 0-9, dot, dash and underscore, at most 63")
+
+
+def parse_subject(text: str) -> str:
+    """Return the name a caller will sign with."""
+    from schemas.access import Subject
+
+    return _parsed(Subject, text, "a name has 1 to 200 characters, and no control characters")
+
+
+def _parsed(kind: Any, text: str, rule: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        parsed: str = TypeAdapter(kind).validate_python(text)
+    except ValidationError:
+        raise BadInput(ErrorCode.VALIDATION_ERROR, f"{rule}; not {text!r}") from None
+    return parsed

@@ -39,11 +39,19 @@ class Session:
 
     def call(self, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `service` returns; runs it as the servers do, so lock waits and retries are the same."""
+        return self.call_as_owner("default", service, *args, **kwargs)
+
+    def call_as_owner(
+        self, workspace: str, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return what `service` returns to the owner of a workspace."""
         import asyncio  # a quarter of the time that --help takes
+
+        from core.context import local_owner
 
         if self._orchestrator is None:
             self._prepared().start(create=self._create)
-        return asyncio.run(self._prepared().context().run(service, *args, **kwargs))
+        return asyncio.run(self._prepared().context(local_owner(workspace)).run(service, *args, **kwargs))
 
     def migrate(self) -> None:
         self._prepared().migrate()

@@ -6,13 +6,13 @@ from datetime import datetime
 from core.cli.session import coloured, issue_line
 from core.errors import conflict_issue
 from core.patches.text import FACT_FIELDS, safe, safe_title, safe_word, show_count, show_facts, show_minutes
-from schemas.changes import ApplyResponse, Totals, ValidationResponse
+from schemas.changes import ApplyResponse, RevisionDiff, Totals, ValidationResponse
 from schemas.paging import Paging
-from schemas.patches import PatchSetDetail, PatchSetListResponse, ProposalState, StoredPatchSet
+from schemas.patches import HistoryResponse, PatchSetDetail, PatchSetListResponse, ProposalState, StoredPatchSet
 from schemas.planning import PlannerResponse
 from schemas.primitives import Priority, TaskStatus
 from schemas.projects import Project, ProjectHierarchy, ProjectListResponse
-from schemas.tasks import Comment, Task, TaskDetail, TaskNode
+from schemas.tasks import Comment, NextTasksResponse, Task, TaskDetail, TaskNode, WhyNext
 
 EXCERPT_LINES = 6
 _BOXES = {TaskStatus.COMPLETED: "[x]", TaskStatus.CANCELLED: "[-]"}
@@ -46,7 +46,7 @@ def stored(detail: PatchSetDetail) -> str:
             f"{proposal.state}{by} at {_instant(proposal.closed_at)}" + (f": {safe(proposal.reason)}" if proposal.reason else "")
         )
     if proposal.reverts:
-        lines.append("reverts " + ", ".join(proposal.reverts))
+        lines.append(f"reverts {_first(proposal.reverts)}")
     lines += _indented(detail.rationale)
     effect = detail.applied or detail.preview
     if effect is not None:
@@ -54,10 +54,17 @@ def stored(detail: PatchSetDetail) -> str:
     if detail.preview is not None:
         lines += _issues(detail.preview)
     if proposal.state is ProposalState.PROPOSED:
-        lines += ["", *_next_steps(detail.id)]
+        lines += ["", *(_rebase_steps(detail.id) if proposal.stale else _next_steps(detail.id))]
     elif proposal.state is ProposalState.APPLIED:
         lines += ["", f"Undo it:  orchestrator revert {detail.id}"]
     return "\n".join(lines)
+
+
+def difference(answer: PatchSetDetail | RevisionDiff) -> str:
+    if isinstance(answer, PatchSetDetail):
+        return stored(answer)
+    head = f"{answer.project} from revision {answer.from_revision} to {answer.to_revision}"
+    return "\n".join([head, "", coloured(answer.diff), "", _totals(answer.totals)])
 
 
 def applied(response: ApplyResponse) -> str:
@@ -93,7 +100,7 @@ def patch_sets(response: PatchSetListResponse) -> str:
     lines = []
     for item in response.patch_sets:
         revisions = ", ".join(f"{key} revision {revision}" for key, revision in item.revisions.items())
-        reverts = f" reverts {', '.join(item.reverts)}" if item.reverts else ""
+        reverts = f" reverts {_first(item.reverts)}" if item.reverts else ""
         applied = item.state is ProposalState.APPLIED
         size = show_count(item.changes_total, "change") if applied else show_count(item.patch_count, "patch", "patches")
         facts = ", ".join(fact for fact in (item.state, size, revisions) if fact)
@@ -102,8 +109,36 @@ def patch_sets(response: PatchSetListResponse) -> str:
     return "\n".join([*(lines or ["no patch sets"]), *_more(response)])
 
 
+def history(response: HistoryResponse) -> str:
+    """Return the applied sets of a project, newest first: revisions, when, who, what, and why."""
+    lines = []
+    for entry in response.patch_sets:
+        reverts = f" (reverts {_first(entry.reverts)})" if entry.reverts else ""
+        by = f", applied by {safe(entry.closed_by)}" if entry.closed_by and entry.closed_by != entry.author else ""
+        engine = f", {safe(entry.engine)}" if entry.engine != "caller" else ""
+        lines.append(
+            f"{entry.revision_before} -> {entry.revision}  {_instant(entry.closed_at)}  {entry.id}  "
+            f"{safe(entry.author)}{engine}{by}: {safe(entry.summary) or '(no summary)'}{reverts}  ({_totals(entry.totals)})"
+        )
+        lines += _indented(entry.rationale)[:EXCERPT_LINES]
+    more = [f"... {response.total:,} in all; next: --cursor {response.next_cursor}"] if response.next_cursor else []
+    return "\n".join([*(lines or ["no patch sets"]), *more])
+
+
+def _first(ids: Sequence[str], most: int = 3) -> str:
+    return ", ".join(ids[:most]) + (f" and {len(ids) - most:,} more" if len(ids) > most else "")
+
+
 def _next_steps(patch_set_id: str) -> list[str]:
     return [f"Apply it:   orchestrator apply {patch_set_id}", f"Reject it:  orchestrator reject {patch_set_id}"]
+
+
+def _rebase_steps(patch_set_id: str) -> list[str]:
+    return [
+        "Stale: what it touches has changed since, so it cannot be applied as it is.",
+        f"Rebase it:  orchestrator rebase {patch_set_id}",
+        f"Reject it:  orchestrator reject {patch_set_id}",
+    ]
 
 
 def _totals(totals: Totals) -> str:
@@ -152,6 +187,25 @@ def hierarchy(response: ProjectHierarchy) -> str:
     lines += _excerpt(project.description)
     lines += ["", *_tree(response.tasks)] if response.tasks else ["", "no tasks"]
     return "\n".join(lines)
+
+
+def next_tasks(response: NextTasksResponse) -> str:
+    """Return one line for each task that may be claimed, best first, with the reasons for its rank."""
+    lines = [f"{task.rank}. {_task_line(task)}  ({_reasons(task.why)})" for task in response.tasks]
+    return "\n".join(lines or ["nothing is ready"])
+
+
+def _reasons(why: WhyNext) -> str:
+    reasons = [f"{why.priority} priority"]
+    if why.on_critical_path:
+        reasons.append("on the critical path")
+    elif why.slack is not None:
+        reasons.append(f"{show_minutes(why.slack)} of slack")
+    if why.due_date is not None:
+        reasons.append(f"due {why.due_date}")
+    if why.ended_lease is not None:
+        reasons.append(f"lease of {safe(why.ended_lease.claimed_by)} ended {_instant(why.ended_lease.ended_at)}")
+    return ", ".join(reasons)
 
 
 def _project_facts(project: Project) -> str:

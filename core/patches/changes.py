@@ -103,8 +103,8 @@ class Comparison:
         after = self._state.tasks[task_id]
         before = self._state.snapshot.tasks.get(task_id)
         fields = _created_fields(after, TASKS) if before is None else _differences(before, after, TASKS)
-        moved = before is not None and (before.parent_id != after.parent_id or before.position != after.position)
         self._placement(before, after, fields)
+        moved = before is not None and "position" in fields
         if task_id in self._added or task_id in self._removed:
             self._dependencies(after, fields, before is None)
         action = self._action(before, after, fields, moved=moved)
@@ -156,13 +156,16 @@ class Comparison:
         *,
         moved: bool,
     ) -> Action | None:
+        gone = after.deletion_id is not None
         if before is None:
             self.count("created")
-            if after.deletion_id is not None:
+            if gone:
                 self.count("deleted")
+                fields["deleted_at"] = {"before": None, "after": wire(after.deleted_at)}
             return CREATED
-        gone = after.deletion_id is not None
-        survival = before.deletion_id != after.deletion_id  # it may also have been restored and deleted anew
+        survival = (before.deletion_id is not None) is not gone
+        if gone and not survival and before.deletion_id != after.deletion_id:  # restored and deleted anew
+            fields["deleted_at"] = {"before": wire(before.deleted_at), "after": wire(after.deleted_at)}
         if survival:
             self.count("deleted" if gone else "restored")
         if moved:
@@ -183,7 +186,7 @@ class Comparison:
             return
         if before.parent_id != after.parent_id:
             fields["parent"] = {"before": self._parent_key(before), "after": self._parent_key(after)}
-        if before.position != after.position or before.parent_id != after.parent_id:
+        if before.parent_id != after.parent_id or (before.position != after.position and after.id not in self._state.renumbered):
             fields["position"] = {"before": before.position, "after": after.position}
 
     def _parent_key(self, task: TaskRecord) -> str | None:
@@ -230,8 +233,6 @@ def _created_fields(record: TaskRecord | ProjectRecord, kind: _Fields) -> dict[s
 
 
 def _differences(before: TaskRecord | ProjectRecord, after: TaskRecord | ProjectRecord, kind: _Fields) -> dict[str, FieldChange]:
-    if before is after:
-        return {}
     fields: dict[str, FieldChange] = {}
     for name, old, new in zip(kind.names, kind.values(before), kind.values(after), strict=True):
         if old != new:

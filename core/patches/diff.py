@@ -23,7 +23,7 @@ _LABELS = {
 }
 _MINUTES = frozenset({"estimated_minutes", "actual_minutes"})
 # Closed vocabularies, days, instants and keys: nothing a user could write freely, so no quotes.
-_PLAIN = frozenset({"status", "priority", "start_date", "due_date", "parent", "completed_at", "claim_expires_at", "deleted_at"})
+_PLAIN = frozenset({"status", "priority", "start_date", "due_date", "parent", "completed_at", "claim_expires_at"})
 _IN_HEAD = frozenset({"title", "name", "parent", "position", "completed_at", *FACT_FIELDS})
 
 
@@ -49,14 +49,22 @@ def render_diff(changes: Sequence[Change], *, limit_bytes: int = 65_536) -> str:
 
 
 def _lines(changes: Sequence[Change]) -> Iterator[Line]:
-    created = [change for change in changes if change.action is CREATED and change.kind is not COMMENT]
+    created = [change for change in changes if change.action is CREATED and change.kind is not COMMENT and not _is_gone(change)]
     yield from _created_lines(created)
     below = _cascades(changes)
     for change in changes:
         if change.kind is COMMENT:
             yield Line(_comment_line(change), 1)
+        elif _is_gone(change):
+            made = "created" if change.action is CREATED else "restored"
+            yield Line(f"- {_name(change)}: {made} and deleted again", 1)
         elif change.action is not CREATED and id(change) not in below.taken:
             yield from _changed_lines(change, below.by_root.get(id(change), []))
+
+
+def _is_gone(change: Change) -> bool:
+    """Whether one set both made (or restored) the item and deleted it: it was never there for anybody else."""
+    return "deleted_at" in change.fields
 
 
 # Creations
@@ -166,8 +174,6 @@ def _is_told(change: Change, field_name: str) -> bool:
     """Return whether the first line, or another field, already says it."""
     if field_name in ("parent", "position"):
         return change.action in (Action.MOVED, Action.RESTORED)
-    if field_name == "deleted_at":
-        return change.action is Action.RESTORED
     return field_name == "completed_at" and "status" in change.fields
 
 

@@ -52,7 +52,7 @@ def _proposed(
             return {"deleted": True}
         case RestoreTask() | RestoreProject():
             return {"deleted": False}
-        case MoveTask():
+        case _:
             return {"parent": patch.parent} if "parent" in patch.model_fields_set else {}
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from core.patches.conflicts import Touch
 from core.patches.snapshot import ProjectRecord, TaskRecord
 from core.patches.state import WorkingState
+from core.patches.touches import at_base, touch
 from schemas.changes import EntityKind
 from schemas.primitives import TaskStatus
 from schemas.projects import ProjectFields
@@ -14,7 +14,7 @@ EMPTY_TEXT = frozenset({"description"})
 EMPTY_LIST = frozenset({"tags", "acceptance_criteria"})
 MERGED = frozenset({"links", "custom"})
 # Fields with rules that are checked on the final state, and then need to know which patch to blame.
-CHECKED_LATER = frozenset({"start_date", "due_date", "links", "custom", "task_schema"})
+CHECKED_LATER = frozenset({"start_date", "due_date", "tags", "links", "custom", "task_schema"})
 TASK = EntityKind.TASK  # once: members of enums are slow to look up before Python 3.12
 
 
@@ -45,13 +45,13 @@ def _apply(
         value: Any = getattr(fields, name)
         if name in MERGED:
             if contested:
-                _touch_keys(state, index, kind, record, name, value)
+                _touch_keys(state, index, record, name, value)
             value = {} if value is None else merge_patch(getattr(record, name), value)
         elif name == "tags":
-            value = _merge_tags(state, kind, record, value or [])
+            value = _merge_tags(state, record, value or [])
         else:
             if contested:
-                state.touches.append(Touch(index, f"/patches/{index}/fields/{name}", kind, record.id, record.key, name))
+                touch(state, index, record, name, f"/fields/{name}")
             if value is None:
                 value = "" if name in EMPTY_TEXT else [] if name in EMPTY_LIST else None
         setattr(record, name, value)
@@ -73,12 +73,12 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def _touch_keys(
-    state: WorkingState, index: int, kind: EntityKind, record: TaskRecord | ProjectRecord, name: str, value: dict[str, Any] | None
+    state: WorkingState, index: int, record: TaskRecord | ProjectRecord, name: str, value: dict[str, Any] | None
 ) -> None:
     units = getattr(record, name) if value is None else value
     for unit in units:
-        path = f"/patches/{index}/fields/{name}" + ("" if value is None else f"/{pointer(unit)}")
-        state.touches.append(Touch(index, path, kind, record.id, record.key, name, unit=unit))
+        path = f"/fields/{name}" + ("" if value is None else f"/{pointer(unit)}")
+        touch(state, index, record, name, path, unit=unit)
 
 
 def pointer(token: str) -> str:
@@ -86,12 +86,12 @@ def pointer(token: str) -> str:
     return token.replace("~", "~0").replace("/", "~1")
 
 
-def _merge_tags(state: WorkingState, kind: EntityKind, record: TaskRecord | ProjectRecord, proposed: list[str]) -> list[str]:
+def _merge_tags(state: WorkingState, record: TaskRecord | ProjectRecord, proposed: list[str]) -> list[str]:
     """Return the tags after a three-way merge: additions and removals of both sides hold."""
-    later = state.snapshot.later.get((kind, record.id), ())
-    base = next((change.fields["tags"]["before"] for change in later if "tags" in change.fields), None)
-    if base is None:
+    changed, seen = at_base(state, record, "tags")
+    if not changed:
         return proposed
-    current = record.tags
+    stored = state.snapshot.tasks[record.id] if isinstance(record, TaskRecord) else state.snapshot.projects[record.id]
+    base, current = seen or [], stored.tags  # as stored: what an earlier patch of this set proposed is replaced
     kept = [tag for tag in current if tag in proposed or tag not in base]
     return kept + [tag for tag in proposed if tag not in base and tag not in current]

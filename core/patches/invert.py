@@ -45,7 +45,7 @@ class _Inversion:
     def revive(self) -> None:
         """Restore what the set deleted: projects, then the roots of each deletion, outer ones first."""
         for before, after in self._kept_projects():
-            if before.deleted_at is None and after.deleted_at is not None:
+            if after.deletion_id not in (None, before.deletion_id):
                 self.add({"op": "restore_project", "project": after.key})
         gone = [after for before, after in self.kept if after.deletion_id not in (None, before.deletion_id)]
         roots = [task for task in gone if self.state.deletion_root(task) is task]
@@ -76,7 +76,9 @@ class _Inversion:
 
     def move_back(self) -> None:
         for before, after in self.kept:
-            if before.parent_id != after.parent_id or before.position != after.position:
+            if before.parent_id != after.parent_id or (
+                before.position != after.position and before.id not in self.state.renumbered
+            ):
                 parent = self.state.tasks[before.parent_id].key if before.parent_id else None
                 self.add({"op": "move_task", "task": after.key, "parent": parent}, {"position": before.position})
 
@@ -91,9 +93,7 @@ class _Inversion:
         groups: dict[str, list[str]] = {}
         for before, _ in revived:
             groups.setdefault(before.deletion_id or "", []).append(before.id)
-        restored_projects = [
-            (old, new) for old, new in self._kept_projects() if old.deleted_at is not None and new.deleted_at is None
-        ]
+        restored_projects = [(old, new) for old, new in self._kept_projects() if old.deletion_id not in (None, new.deletion_id)]
         by_project = {old.deletion_id for old, _ in restored_projects}
         for before, after in sorted(revived, key=lambda pair: -pair[1].depth):
             parent = self.state.snapshot.tasks.get(before.parent_id or "")

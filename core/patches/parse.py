@@ -9,7 +9,6 @@ from schemas.errors import ErrorCode, Issue
 from schemas.patches import OPS, CreateProject, CreateTask, Patch
 from schemas.violations import read_patch
 
-
 CREATIONS = (CreateTask, CreateProject)
 CREATING_OPS = ("create_task", "create_project")
 

@@ -1,9 +1,8 @@
 """Where a task goes: its project, parent and anchor as a patch names them, and whether they fit together."""
 
-from core.patches.conflicts import Touch
 from core.patches.snapshot import Place, ProjectRecord, TaskRecord
 from core.patches.state import WorkingState
-from schemas.changes import EntityKind
+from core.patches.touches import at_base, touch
 from schemas.errors import ErrorCode
 from schemas.patches import CreateTask
 
@@ -28,7 +27,8 @@ def place_for_creation(
     beside_path = "/before" if patch.before else "/after"
     if not same_project(state, index, project.id, parent, anchor, beside_path):
         return None
-    if not anchor_fits(state, index, anchor, parent.id if parent else None, beside_path):
+    named = "parent" in patch.model_fields_set
+    if not anchor_fits(state, index, anchor, parent.id if parent else None, beside_path, named=named):
         return None
     return project, parent, anchor
 
@@ -66,13 +66,16 @@ def same_project(
     return False
 
 
-def anchor_fits(state: WorkingState, index: int, anchor: TaskRecord | None, parent_id: str | None, path: str) -> bool:
-    if anchor is None or anchor.parent_id == parent_id:
+def anchor_fits(
+    state: WorkingState, index: int, anchor: TaskRecord | None, parent_id: str | None, path: str, *, named: bool
+) -> bool:
+    """Whether the anchor is where the patch means to go: under the parent it has `named`, else where its author saw it."""
+    if anchor is None or (named and anchor.parent_id == parent_id):
         return True
-    touch = Touch(index, f"/patches/{index}{path}", EntityKind.TASK, anchor.id, anchor.key, "parent")
-    if touch.field_changed(state.snapshot):
-        state.touches.append(touch)
-    else:
+    touch(state, index, anchor, "parent", path, relies=True)
+    if anchor.parent_id == parent_id:
+        return True
+    if not at_base(state, anchor, "parent", relies=True)[0]:
         where = f"under {state.tasks[anchor.parent_id].key}" if anchor.parent_id else "at the top level"
         state.issue(
             ErrorCode.INVALID_HIERARCHY,
@@ -92,8 +95,11 @@ def put(state: WorkingState, task: TaskRecord, anchor: TaskRecord | None, *, bef
         state.places.put(place, task.id, anchor.id, before=before)
 
 
-def touch_place(state: WorkingState, index: int, task: TaskRecord, parent_id: str | None) -> None:
-    if (EntityKind.TASK, task.id) in state.snapshot.later:
-        fields = ("position",) if parent_id == task.parent_id else ("parent", "position")
-        for name in fields:
-            state.touches.append(Touch(index, f"/patches/{index}", EntityKind.TASK, task.id, task.key, name))
+def stands_there(
+    state: WorkingState, task: TaskRecord, parent_id: str | None, anchor: TaskRecord | None, *, before: bool
+) -> bool:
+    """Whether others have moved the task since the author's base, to just where this patch wants it."""
+    if parent_id != task.parent_id or not at_base(state, task, "position")[0]:
+        return False
+    place: Place = (task.project_id, task.parent_id)
+    return state.places.stands(place, task.id, task.position, anchor.id if anchor else None, before=before)

@@ -89,14 +89,26 @@ class Places:
         self._leave(task_id)
         self._fixed[task_id] = position
 
-    def assign(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Return positions of placed tasks, and of siblings that were only renumbered."""
+    def stands(self, place: Place, task_id: str, position: int, anchor_id: str | None, *, before: bool) -> bool:
+        """Whether a task is last at a place (or right beside the anchor) as stored, as far as its order is known."""
+        if task_id in self._left:
+            return False
+        chain = self._chains.get(place) or self._open(place)
+        if anchor_id is None:
+            slot = chain.tail
+            return slot is not None and (slot.task_id == task_id or (slot.task_id is None and slot.position == position))
+        anchor = self._slots[anchor_id]
+        beside = anchor.prev if before else anchor.next
+        return beside is not None and beside.task_id == task_id
+
+    def assign(self) -> tuple[dict[str, int], dict[Place, dict[str, int]]]:
+        """Return positions of placed tasks, and by place those of siblings that were only renumbered."""
         placed = dict(self._fixed)
-        renumbered: dict[str, int] = {}
+        renumbered: dict[Place, dict[str, int]] = {}
         for place in self._changed:
             chain = self._chains[place]
             if not self._space(chain, placed):
-                self._renumber(chain, placed, renumbered)
+                renumbered[place] = self._renumber(chain, placed)
         return placed, renumbered
 
     def _settle(self, place: Place, chain: _Chain, behind: _Slot | None, task_id: str) -> None:
@@ -142,13 +154,18 @@ class Places:
             run, low = [], slot.position
         return not run or _spread(run, low, None, placed)
 
-    def _renumber(self, chain: _Chain, placed: dict[str, int], renumbered: dict[str, int]) -> None:
-        position = 0
-        for slot in chain:
-            if slot.task_id is None:
-                continue
-            position += STEP
-            (placed if slot.position is None or slot.task_id in placed else renumbered)[slot.task_id] = position
+    def _renumber(self, chain: _Chain, placed: dict[str, int]) -> dict[str, int]:
+        """Number a whole place anew, placed tasks included; return the new numbers of the others."""
+        order = [slot.task_id for slot in chain if slot.task_id is not None]
+        moving = {slot.task_id for slot in chain if slot.position is None}
+        stored = self._snapshot.tasks
+        held = {item: stored[item].position for item in order if item in moving and item in stored}
+        first = 1
+        while any(held.get(item) == STEP * number for number, item in enumerate(order, first)):
+            first += 1  # a task that moves gets another number than it had, or nobody could tell that it moved
+        numbers = {item: STEP * number for number, item in enumerate(order, first)}
+        placed.update((item, number) for item, number in numbers.items() if item in moving)
+        return {item: number for item, number in numbers.items() if item not in moving}
 
 
 def _spread(run: list[_Slot], low: int | None, high: int | None, placed: dict[str, int]) -> bool:

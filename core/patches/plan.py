@@ -18,7 +18,7 @@ from core.patches.invert import invert
 from core.patches.parse import CREATIONS, ParsedPatches
 from core.patches.play import link_created, play
 from core.patches.rules import check
-from core.patches.snapshot import CommentRecord, ProjectRecord, Snapshot, TaskRecord
+from core.patches.snapshot import CommentRecord, ProjectRecord, Renumbering, Snapshot, TaskRecord
 from core.patches.state import Ids, WorkingState
 from schemas.changes import Change, EntityKind, RefTarget, Totals
 from schemas.errors import Conflict, ErrorCode, Issue, Severity
@@ -37,6 +37,7 @@ class Effects:
     new_edges: list[tuple[str, str]] = field(default_factory=list)  # (task id, id it waits for)
     removed_edges: list[tuple[str, str]] = field(default_factory=list)
     new_comments: list[CommentRecord] = field(default_factory=list)
+    renumberings: list[Renumbering] = field(default_factory=list)
     revisions: dict[str, tuple[int, int]] = field(default_factory=dict)  # project id -> revision before and after
     project_keys: dict[str, str] = field(default_factory=dict)  # project id -> key, for the projects of `revisions`
 
@@ -91,7 +92,7 @@ def plan(
     if result.errors():
         result.conflicts += _conflicts(state)
         return result
-    _place(state)
+    _place(state, result.effects)
     recount(state)
     _compare(state, result, preview=preview)
     result.conflicts += _conflicts(state)
@@ -187,14 +188,18 @@ def _place_names(patch: CreateTask | CreateProject) -> list[str]:
 # -- result
 
 
-def _place(state: WorkingState) -> None:
+def _place(state: WorkingState, effects: Effects) -> None:
     placed, renumbered = state.places.assign()
     for task_id, position in placed.items():
         state.tasks[task_id].position = position
-    for task_id, position in renumbered.items():
-        if task_id not in state.tasks:
-            continue
-        state.own_quietly(task_id).position = position
+    for (project_id, parent_id), positions in renumbered.items():
+        home = state.tasks[parent_id] if parent_id else state.projects[project_id]
+        steps: dict[str, tuple[int, int]] = {}
+        for task_id, position in positions.items():
+            steps[task_id] = (state.tasks[task_id].position, position)
+            state.own_quietly(task_id).position = position
+        state.renumbered |= steps.keys()
+        effects.renumberings.append(Renumbering(project_id, home.key, steps))
 
 
 def _compare(state: WorkingState, result: Plan, *, preview: bool) -> None:
@@ -208,7 +213,7 @@ def _compare(state: WorkingState, result: Plan, *, preview: bool) -> None:
         task = state.tasks[task_id]
         if comparison.add_task(task_id):
             own_changes.setdefault(task.project_id, []).append(task)
-        elif task is not state.snapshot.tasks[task_id]:
+        else:
             effects.recounted_tasks.append(task)
     for index, comment in state.comments:
         comparison.add_comment(index, comment)
@@ -258,14 +263,14 @@ def _reader(
     def value(touch: Touch) -> Any:
         record = projects[touch.item_id] if touch.kind is EntityKind.PROJECT else tasks[touch.item_id]
         if touch.field == "deleted":
-            return touch.wants_deleted if planned else record.deleted_at is not None
+            return record.deleted_at is not None
         if isinstance(record, ProjectRecord):
-            return unit_value(project_value(record, touch.field), touch.unit)
+            return unit_value(touch.field, project_value(record, touch.field), touch.unit)
         if touch.field == "parent":
             return tasks[record.parent_id].key if record.parent_id else None
         if touch.field == "depends_on":
             ids = state.waits_for(record.id) if planned else state.snapshot.edges.get(record.id, [])
             return touch.unit in [state.tasks[item].key for item in ids]
-        return unit_value(task_value(record, touch.field), touch.unit)
+        return unit_value(touch.field, task_value(record, touch.field), touch.unit)
 
     return value

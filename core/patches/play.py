@@ -3,12 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from core.patches.conflicts import Touch
 from core.patches.fields import apply_project_fields, apply_task_fields
 from core.patches.keys import derived_key, free_key
-from core.patches.placement import anchor_fits, parent_and_anchor, place_for_creation, put, same_project, touch_place
+from core.patches.placement import (
+    anchor_fits,
+    parent_and_anchor,
+    place_for_creation,
+    put,
+    same_project,
+    stands_there,
+)
 from core.patches.snapshot import CommentRecord, ProjectRecord, TaskRecord
 from core.patches.state import WorkingState
+from core.patches.touches import done_by_others, lost, touch, touch_arrivals
 from schemas.changes import EntityKind
 from schemas.errors import ErrorCode, Severity
 from schemas.patches import (
@@ -97,6 +104,9 @@ def update_project(state: WorkingState, index: int, patch: UpdateProject) -> Non
 
 
 def delete_project(state: WorkingState, index: int, patch: DeleteProject) -> None:
+    project = state.find_project(patch.project, index, "/project")
+    if project is None or done_by_others(state, index, project, deleted=True):
+        return
     project = state.live_project(patch.project, index, "/project")
     if project is None:
         return
@@ -107,6 +117,7 @@ def delete_project(state: WorkingState, index: int, patch: DeleteProject) -> Non
     deletion_id = _system(state, index).get("deletion_id") or state.ids.new_id()
     if not _exactly(state, index, project.key, [task.id for task in tasks]):
         return
+    touch(state, index, project, "deleted")
     project = state.own_project(project.id, index)
     project.deleted_at, project.deletion_id = state.now, deletion_id
     for task in tasks:
@@ -117,9 +128,12 @@ def restore_project(state: WorkingState, index: int, patch: RestoreProject) -> N
     project = state.find_project(patch.project, index, "/project")
     if project is None:
         return
+    if done_by_others(state, index, project, deleted=False):
+        return
     if project.deleted_at is None:
         state.issue(ErrorCode.INVALID_PATCH, index, "/project", f"{project.key} is not deleted", "leave this patch out")
         return
+    touch(state, index, project, "deleted")
     deletion_id = project.deletion_id
     project = state.own_project(project.id, index)
     project.deleted_at = project.deletion_id = None
@@ -166,6 +180,7 @@ def update_task(state: WorkingState, index: int, patch: UpdateTask) -> None:
     task = state.own_task(task.id, index)
     apply_task_fields(state, index, task, patch.fields)
     for name, value in _system(state, index).items():
+        touch(state, index, task, name)
         setattr(task, name, value)
 
 
@@ -180,20 +195,23 @@ def move_task(state: WorkingState, index: int, patch: MoveTask) -> None:
             ErrorCode.INVALID_HIERARCHY, index, beside_path, f"{task.key} cannot be placed beside itself", "name another sibling"
         )
         return
-    if "parent" in patch.model_fields_set:
-        parent_id = parent.id if parent else None
-    else:
+    named = "parent" in patch.model_fields_set
+    parent_id = parent.id if parent else None
+    if not named:
         parent_id = anchor.parent_id if anchor else task.parent_id
     if not same_project(state, index, task.project_id, parent, anchor, beside_path):
         return
-    if not anchor_fits(state, index, anchor, parent_id, beside_path):
+    if not anchor_fits(state, index, anchor, parent_id, beside_path, named=named):
         return
-    touch_place(state, index, task, parent_id)
+    touch(state, index, task, "parent", relies=not named and anchor is None)
+    position = _system(state, index).get("position")
+    if position is None and stands_there(state, task, parent_id, anchor, before=patch.before is not None):
+        return
+    touch(state, index, task, "position")
     task = state.own_task(task.id, index)
     if parent_id != task.parent_id:
         state.reparent(task, parent_id)
         state.moved[task.id] = index
-    position = _system(state, index).get("position")
     if position is None:
         put(state, task, anchor, before=patch.before is not None)
     else:
@@ -201,6 +219,9 @@ def move_task(state: WorkingState, index: int, patch: MoveTask) -> None:
 
 
 def delete_task(state: WorkingState, index: int, patch: DeleteTask) -> None:
+    task = state.find_task(patch.task, index, "/task")
+    if task is None or done_by_others(state, index, task, deleted=True):
+        return
     task = state.live_task(patch.task, index, "/task")
     if task is None:
         return
@@ -211,6 +232,7 @@ def delete_task(state: WorkingState, index: int, patch: DeleteTask) -> None:
         return
     if not _exactly(state, index, task.key, [task.id, *(item.id for item in below)]):
         return
+    touch_arrivals(state, index, [task, *below])
     deletion_id = _system(state, index).get("deletion_id") or state.ids.new_id()
     _delete_row(state, index, task, deletion_id, cascaded=False)
     for item in below:
@@ -221,12 +243,17 @@ def restore_task(state: WorkingState, index: int, patch: RestoreTask) -> None:
     task = state.find_task(patch.task, index, "/task")
     if task is None:
         return
+    if done_by_others(state, index, task, deleted=False):
+        return
     if task.deleted_at is None:
         state.issue(ErrorCode.INVALID_PATCH, index, "/task", f"{task.key} is not deleted", "leave this patch out")
         return
     root = state.deletion_root(task)
     project = state.projects[task.project_id]
     parent = state.tasks[task.parent_id] if task.parent_id else None
+    above = [item for item in (project, parent) if item is not None and item.deleted_at is not None]
+    if any(lost(state, index, item, "/task") for item in above):
+        return
     if root.id != task.id:
         _cannot_restore(state, index, f"{task.key} was deleted together with {root.key}", state.restore_advice(task))
     elif project.deleted_at is not None:
@@ -257,7 +284,7 @@ def remove_dependency(state: WorkingState, index: int, patch: RemoveDependency) 
     target = state.live_task(patch.depends_on, index, "/depends_on")
     if task is None or target is None:
         return
-    _touch_edge(state, index, task, target, "/depends_on")
+    touch(state, index, task, "depends_on", "/depends_on", unit=target.key)
     edge = (task.id, target.id)
     if not state.has_edge(edge):
         state.issue(
@@ -297,12 +324,6 @@ def _system(state: WorkingState, index: int) -> Mapping[str, Any]:
     return state.system.get(index, NO_SYSTEM_FIELDS)
 
 
-def _touch_edge(state: WorkingState, index: int, task: TaskRecord, target: TaskRecord, path: str) -> None:
-    if (EntityKind.TASK, task.id) in state.snapshot.later:
-        touch = Touch(index, f"/patches/{index}{path}", EntityKind.TASK, task.id, task.key, "depends_on", unit=target.key)
-        state.touches.append(touch)
-
-
 def _link(state: WorkingState, index: int, task: TaskRecord, target: TaskRecord, path: str) -> None:
     """Make `task` wait for `target`; a dependency that exists already stays as it is."""
     if task.project_id != target.project_id:
@@ -314,7 +335,7 @@ def _link(state: WorkingState, index: int, task: TaskRecord, target: TaskRecord,
             "a dependency joins two tasks of one project",
         )
         return
-    _touch_edge(state, index, task, target, path)
+    touch(state, index, task, "depends_on", path, unit=target.key)
     edge = (task.id, target.id)
     if state.has_edge(edge):
         return
@@ -327,9 +348,7 @@ def _link(state: WorkingState, index: int, task: TaskRecord, target: TaskRecord,
 
 
 def _delete_row(state: WorkingState, index: int, task: TaskRecord, deletion_id: str, *, cascaded: bool) -> None:
-    if (EntityKind.TASK, task.id) in state.snapshot.later:  # the author may never have seen it
-        path = f"/patches/{index}"
-        state.touches.append(Touch(index, path, EntityKind.TASK, task.id, task.key, "deleted", wants_deleted=True))
+    touch(state, index, task, "deleted")
     task = state.own_task(task.id, index)
     task.deleted_at, task.deletion_id = state.now, deletion_id
     if cascaded:
@@ -339,6 +358,7 @@ def _delete_row(state: WorkingState, index: int, task: TaskRecord, deletion_id: 
 
 
 def _restore_row(state: WorkingState, index: int, task: TaskRecord, *, cascaded: bool) -> None:
+    touch(state, index, task, "deleted")
     task = state.own_task(task.id, index)
     task.deleted_at = task.deletion_id = None
     if cascaded:

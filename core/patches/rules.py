@@ -12,6 +12,7 @@ from schemas.errors import ErrorCode
 from schemas.primitives import MAX_CUSTOM_BYTES, MAX_TASK_SCHEMA_BYTES
 
 MAX_LINKS = 20
+MAX_TAGS = 50
 MAX_CYCLES_SHOWN = 20
 MAX_SCHEMA_BREAKS_SHOWN = 20
 
@@ -221,6 +222,9 @@ def _check_sizes(state: WorkingState, item: TaskRecord | ProjectRecord) -> None:
             f"{item.key} would have {len(item.links)} links",
             f"at most {MAX_LINKS}; null removes one",
         )
+    if len(item.tags) > MAX_TAGS and (origin := state.origins.get((item.id, "tags"))):  # merged with those of others
+        message = f"{item.key} would have {len(item.tags)} tags"
+        state.issue(ErrorCode.VALIDATION_ERROR, *origin, message, f"at most {MAX_TAGS}; take some away")
 
 
 def _check_task_schema(state: WorkingState, project: ProjectRecord) -> None:

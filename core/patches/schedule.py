@@ -10,14 +10,32 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from core.patches.text import safe
-from schemas.primitives import CLOSED_STATUSES
+from schemas.primitives import CLOSED_STATUSES, TaskStatus
 from schemas.projects import Project
 from schemas.schedule import Schedule, ScheduledTask
 from schemas.tasks import Task
 
 _MERMAID_SPECIAL = re.compile(r"[#;:%<>]")
+
+
+class Planned(Protocol):
+    """What the schedule reads of a live task."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def parent_id(self) -> str | None: ...
+    @property
+    def status(self) -> TaskStatus: ...
+    @property
+    def estimated_minutes(self) -> int | None: ...
+    @property
+    def depends_on(self) -> list[str]: ...  # keys
 
 
 def make_schedule(
@@ -29,14 +47,12 @@ def make_schedule(
     count 0 minutes. Slack in minutes; O(tasks + dependencies); forward and backward pass, Kelley and
     Walker 1959.
     """
-    network = _Network([task for task in tasks if task.deleted_at is None])
-    order = network.topological_order()
-    earliest = network.forward(order)
-    total = max((earliest[node] for node in order), default=0)
-    latest = network.backward(order, total)
+    live = [task for task in tasks if task.deleted_at is None]
+    network = _Network(live)
+    order, earliest, latest, total = network.passes()
     day_of = _working_days(start_date, hours_per_day * 60, days_per_week)
     ends = [node for node in order if node % 2 and network.is_open_leaf(node // 2)]
-    scheduled = [_scheduled(network.tasks[end // 2], earliest[end - 1], latest[end - 1], total, day_of) for end in ends]
+    scheduled = [_scheduled(live[end // 2], earliest[end - 1], latest[end - 1], total, day_of) for end in ends]
     load: dict[str, int] = {}
     for item in scheduled:
         if item.assignee is not None:
@@ -52,6 +68,42 @@ def make_schedule(
         load=load,
         unestimated=[item.key for item in scheduled if item.estimated_minutes is None],
     )
+
+
+def slack_of(tasks: Sequence[Planned]) -> dict[str, int]:
+    """Return key -> slack in minutes of the open leaves among live tasks in outline order; empty when nothing is estimated.
+
+    As `make_schedule` has it, but only what dependencies reach is put into a network: everything else
+    may start at once and end with the last.
+    """
+    linked = _linked(tasks)
+    network = _Network(linked)
+    _, earliest, latest, total = network.passes()
+    parents = {task.parent_id for task in tasks}
+    inside = {task.id for task in linked}
+    free = {
+        task.key: task.estimated_minutes or 0
+        for task in tasks
+        if task.id not in inside and task.id not in parents and task.status not in CLOSED_STATUSES
+    }
+    end = max(total, max(free.values(), default=0))
+    if end == 0:
+        return {}
+    slack = {key: end - minutes for key, minutes in free.items()}
+    for index, task in enumerate(linked):
+        if network.is_open_leaf(index):
+            slack[task.key] = end - total + latest[2 * index] - earliest[2 * index]
+    return slack
+
+
+def _linked(tasks: Sequence[Planned]) -> list[Planned]:
+    """Return the tasks that wait or are waited for, and everything below them."""
+    ends = {key for task in tasks for key in task.depends_on}
+    reached: set[str] = set()
+    for task in tasks:
+        if task.depends_on or task.key in ends or task.parent_id in reached:
+            reached.add(task.id)
+    return [task for task in tasks if task.id in reached]
 
 
 def _scheduled(task: Task, earliest_start: int, latest_start: int, total: int, day_of: Callable[[int], date]) -> ScheduledTask:
@@ -78,11 +130,11 @@ def _scheduled(task: Task, earliest_start: int, latest_start: int, total: int, d
 class _Network:
     """Node 2i is the start of task i, node 2i + 1 its end; only a leaf's own start-to-end step takes time."""
 
-    tasks: Sequence[Task]
+    tasks: Sequence[Planned]
     before: list[list[int]]  # node -> nodes that come before it
     parents: list[bool]  # whether task i has live children
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Planned]) -> None:
         self.tasks = tasks
         self.before = [[] for _ in range(2 * len(tasks))]
         self.parents = [False] * len(tasks)
@@ -98,12 +150,19 @@ class _Network:
             if task.status not in CLOSED_STATUSES or self.parents[index]:  # a closed leaf waits for nothing
                 self.before[2 * index] += self._open_dependencies(task, by_key)
 
-    def _open_dependencies(self, task: Task, by_key: dict[str, int]) -> list[int]:
+    def _open_dependencies(self, task: Planned, by_key: dict[str, int]) -> list[int]:
         found = (by_key.get(key) for key in task.depends_on)
         return [2 * index + 1 for index in found if index is not None and self.tasks[index].status not in CLOSED_STATUSES]
 
     def is_open_leaf(self, index: int) -> bool:
         return not self.parents[index] and self.tasks[index].status not in CLOSED_STATUSES
+
+    def passes(self) -> tuple[list[int], list[int], list[int], int]:
+        """Return the nodes in topological order, their earliest and latest times, and when the last one ends."""
+        order = self.topological_order()
+        earliest = self.forward(order)
+        total = max(earliest, default=0)
+        return order, earliest, self.backward(order, total), total
 
     def topological_order(self) -> list[int]:
         """Return every node after those before it; tasks keep outline order where nothing forbids it."""

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 MAX_MESSAGE = 200
 MAX_PROBLEMS = 20
 MAX_REFERENCES = 2_000  # followed in one check; a few nested choices between references would multiply without end
+MAX_NESTED_REFERENCES = 50  # some ten frames each: the interpreter's own limit could strike inside an extension, which panics
 
 # Values under these are data, not schemas.
 DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
 UNSUPPORTED = frozenset({"$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "patternProperties"})
 
 _references_left: ContextVar[int] = ContextVar("references_left")
+_references_open: ContextVar[int] = ContextVar("references_open")
 
 Path = tuple[str | int, ...]
 
@@ -37,7 +39,7 @@ class Problem(NamedTuple):
 
 
 class _Endless(Exception):
-    """The schema follows more references than one check may."""
+    """The schema follows more references, or more inside one another, than one check may."""
 
 
 def task_schema_errors(schema: dict[str, Any]) -> Problem | None:
@@ -55,6 +57,7 @@ def schema_errors(schema: dict[str, Any], custom: dict[str, Any]) -> list[Proble
     """Return every way in which `custom` breaks the schema, at most 20."""
     validator = _validator(json.dumps(schema, sort_keys=True))
     _references_left.set(MAX_REFERENCES)
+    _references_open.set(0)
     try:
         problems = sorted(validator.iter_errors(custom), key=lambda error: [str(part) for part in error.absolute_path])
     except (RecursionError, _Endless):
@@ -70,11 +73,15 @@ def _validator(schema: str) -> "Draft202012Validator":
     follow = Draft202012Validator.VALIDATORS["$ref"]
 
     def bounded_ref(validator: Any, ref: Any, instance: Any, within: Any) -> Iterator[ValidationError]:
-        left = _references_left.get()
-        if left == 0:
+        left, nested = _references_left.get(), _references_open.get()
+        if left == 0 or nested == MAX_NESTED_REFERENCES:
             raise _Endless
         _references_left.set(left - 1)
-        yield from follow(validator, ref, instance, within) or ()
+        _references_open.set(nested + 1)
+        try:
+            yield from follow(validator, ref, instance, within) or ()
+        finally:
+            _references_open.set(nested)
 
     def linear_pattern(_validator: Any, pattern: str, instance: Any, _within: Any) -> Iterator[ValidationError]:
         if isinstance(instance, str) and not matcher(pattern)(instance):

@@ -101,6 +101,15 @@ class CommentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Renumbering:
+    """New position numbers of the siblings at one place, in the same order: no change, but older numbers mean other places."""
+
+    project_id: str
+    home: str  # key of the parent; at the top level, of the project
+    positions: dict[str, tuple[int, int]]  # task id -> number before and after
+
+
+@dataclass(frozen=True, slots=True)
 class GraphNode:
     """The little that the cycle check needs of a task it only passes through."""
 

@@ -14,6 +14,7 @@ from core.patches.conflicts import Touch
 from core.patches.parse import ParsedPatches
 from core.patches.places import Places
 from core.patches.snapshot import CommentRecord, ProjectRecord, Snapshot, TaskRecord
+from core.patches.touches import lost
 from schemas.changes import EntityKind
 from schemas.errors import ErrorCode, Issue, Severity
 
@@ -60,6 +61,7 @@ class WorkingState:
         self.origins: dict[tuple[str, str], tuple[int, str]] = {}  # (item id, field) -> patch and path that set it
         self.touches: list[Touch] = []
         self.places = Places(snapshot)
+        self.renumbered: set[str] = set()  # tasks whose position is another number at the same place in the order
         self.issues: list[Issue] = []
         self._children: dict[str, dict[str, None]] | None = None
 
@@ -79,7 +81,7 @@ class WorkingState:
         if causes is None:
             self.project_causes[project_id] = [index]
             self.projects[project_id] = copy(self.projects[project_id])
-        elif not causes or causes[-1] != index:
+        else:
             causes.append(index)
         return self.projects[project_id]
 
@@ -110,8 +112,6 @@ class WorkingState:
     def add_task(self, task: TaskRecord, index: int) -> None:
         self.tasks[task.id] = task
         self.task_causes[task.id] = [index]
-        if self._children is not None and task.parent_id is not None:
-            self._children.setdefault(task.parent_id, {})[task.id] = None
 
     def reparent(self, task: TaskRecord, parent_id: str | None) -> None:
         children = self.children_index()
@@ -175,7 +175,7 @@ class WorkingState:
         """As `find_project`, and it must not be deleted."""
         project = self.find_project(name, index, path)
         if project is not None and project.deleted_at is not None:
-            self._deleted(EntityKind.PROJECT, project.id, project.key, index, path, f"restore_project {project.key}")
+            self._deleted(project, index, path, f"restore_project {project.key}")
             return None
         return project
 
@@ -183,7 +183,7 @@ class WorkingState:
         """As `find_task`, and it must not be deleted."""
         task = self.find_task(name, index, path)
         if task is not None and task.deleted_at is not None:
-            self._deleted(EntityKind.TASK, task.id, task.key, index, path, self.restore_advice(task))
+            self._deleted(task, index, path, self.restore_advice(task))
             return None
         return task
 
@@ -208,13 +208,10 @@ class WorkingState:
             seen.add(root.id)
         return root
 
-    def _deleted(self, kind: EntityKind, item_id: str, key: str, index: int, path: str, advice: str) -> None:
+    def _deleted(self, item: TaskRecord | ProjectRecord, index: int, path: str, advice: str) -> None:
         """Report a deleted target: a conflict if the author saw it alive, else an issue."""
-        touch = Touch(index, f"/patches/{index}{path}", kind, item_id, key, "deleted")
-        if touch.was_alive_at_base(self.snapshot):
-            self.touches.append(touch)
-        else:
-            self.issue(ErrorCode.DELETED_RESOURCE, index, path, f"{key} has been deleted", f"use {advice} first")
+        if not lost(self, index, item, path):
+            self.issue(ErrorCode.DELETED_RESOURCE, index, path, f"{item.key} has been deleted", f"use {advice} first")
 
     def _by_ref(self, name: str, kind: EntityKind, index: int, path: str) -> str | None:
         known = self.refs.get(name)

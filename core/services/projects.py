@@ -1,13 +1,16 @@
 """Projects: read them, and write them as patch sets of one patch."""
 
+from collections.abc import Set
 from datetime import date
 from typing import Any
 
 from core.context import Context, Scope
-from core.errors import DeletedResource, PreconditionFailed
+from core.errors import DeletedResource, InvalidCursor, PreconditionFailed
 from core.patches.schedule import make_schedule
 from core.services.errors import as_body_errors
-from core.services.patch_sets import Written, unknown_project, write_patches
+from core.services.history import past_project
+from core.services.names import project_named
+from core.services.patch_sets import Written, write_patches
 from core.storage.interface import Transaction
 from schemas.changes import ApplyResponse
 from schemas.export import ExportDocument
@@ -40,9 +43,18 @@ def get_project(
     include_tasks: bool = False,
     tasks_cursor: str | None = None,
     tasks_limit: int = TASKS_IN_DETAIL,
+    revision: int | None = None,
 ) -> ProjectDetail:
-    """Return a live project, with its first 1,000 tasks (or fewer) in outline order if asked for."""
+    """Return a live project, with its first 1,000 tasks (or fewer) in outline order if asked for.
+
+    With `revision` (as in all reads of a whole project) as it was then, even if it has been deleted
+    since; that takes O(tasks + later changes).
+    """
     ctx.principal.require(Scope.PROJECTS_READ)
+    if revision is not None:
+        past, all_tasks = _whole(ctx, project, revision)
+        shown, following = _page(all_tasks, revision, tasks_limit, tasks_cursor) if include_tasks else (None, None)
+        return ProjectDetail.model_construct(**past.__dict__, tasks=shown, tasks_next_cursor=following)
 
     def work(tx: Transaction) -> ProjectDetail:
         found = live_project(tx, project)
@@ -54,30 +66,40 @@ def get_project(
     return ctx.read(work)
 
 
-def get_hierarchy(ctx: Context, project: str) -> ProjectHierarchy:
+def get_revisions(ctx: Context, names: Set[str]) -> dict[str, tuple[str, int]]:
+    """Return id and revision of each live project among `names`, by the name it was asked for."""
+    ctx.principal.require(Scope.PROJECTS_READ)
+    return ctx.read(lambda tx: tx.find_revisions(names))
+
+
+def get_hierarchy(ctx: Context, project: str, *, revision: int | None = None) -> ProjectHierarchy:
     """Return a project with its whole tree; O(tasks)."""
-    found, tasks = _whole(ctx, project)
+    found, tasks = _whole(ctx, project, revision)
     return ProjectHierarchy.model_construct(project=found, tasks=_tree(tasks))
 
 
-def get_schedule(ctx: Context, project: str, *, start_date: date | None = None) -> Schedule:
+def get_schedule(ctx: Context, project: str, *, start_date: date | None = None, revision: int | None = None) -> Schedule:
     """Return earliest and latest times of the open leaves, from `start_date` (default: the project's, not before today)."""
-    found, tasks = _whole(ctx, project)
+    found, tasks = _whole(ctx, project, revision)
     start = start_date or max(found.start_date or ctx.today, ctx.today)
     return make_schedule(
         found, tasks, start_date=start, hours_per_day=ctx.settings.hours_per_day, days_per_week=ctx.settings.days_per_week
     )
 
 
-def export_project(ctx: Context, project: str) -> ExportDocument:
+def export_project(ctx: Context, project: str, *, revision: int | None = None) -> ExportDocument:
     """Return a project, its live tasks in outline order and their comments."""
     ctx.principal.require(Scope.PROJECTS_READ)
 
     def work(tx: Transaction) -> ExportDocument:
-        found = live_project(tx, project)
-        tasks, _ = tx.outline(found.id, today=ctx.today)
+        found, tasks = _outline(ctx, tx, project, revision)
+        if revision is None:
+            comments = tx.all_comments(found.id)
+        else:
+            live = {task.id for task in tasks}
+            comments = [comment for comment in tx.comments_at(found.id, revision) if comment.task_id in live]
         return ExportDocument.model_construct(
-            format="orchestrator/1", exported_at=ctx.now, project=found, tasks=tasks, comments=tx.all_comments(found.id)
+            format="orchestrator/1", exported_at=ctx.now, project=found, tasks=tasks, comments=comments
         )
 
     return ctx.read(work)
@@ -93,7 +115,7 @@ def create_project(ctx: Context, draft: ProjectCreate, *, dry_run: bool = False)
             ctx,
             lambda _: [patch],
             summary=f"Create project {draft.name}"[:500],
-            result=lambda tx, effect: _get(tx, effect.refs["$new"].id),
+            result=lambda tx, effect: project_named(tx, effect.refs["$new"].id),
             dry_run=dry_run,
         )
 
@@ -119,9 +141,7 @@ def restore_project(ctx: Context, project: str, *, dry_run: bool = False) -> Wri
 
 def live_project(tx: Transaction, name: str) -> Project:
     """Return the named project, or raise NotFound or DeletedResource."""
-    project = tx.find_project(name)
-    if project is None:
-        raise unknown_project(tx, name)
+    project = project_named(tx, name)
     if project.deleted_at is not None:
         raise DeletedResource(
             f"{project.key} was deleted at {project.deleted_at:%Y-%m-%dT%H:%M:%SZ}",
@@ -142,24 +162,29 @@ def _write(
         return [{"op": op, "project": project, **members}]
 
     with as_body_errors():
-        return write_patches(ctx, build, summary=summary[:500], result=lambda tx, _: _get(tx, project), dry_run=dry_run)
+        return write_patches(ctx, build, summary=summary[:500], result=lambda tx, _: project_named(tx, project), dry_run=dry_run)
 
 
-def _get(tx: Transaction, name: str) -> Project:
-    project = tx.find_project(name)
-    if project is None:
-        raise unknown_project(tx, name)
-    return project
-
-
-def _whole(ctx: Context, project: str) -> tuple[Project, list[Task]]:
+def _whole(ctx: Context, project: str, revision: int | None) -> tuple[Project, list[Task]]:
     ctx.principal.require(Scope.PROJECTS_READ)
+    return ctx.read(lambda tx: _outline(ctx, tx, project, revision))
 
-    def work(tx: Transaction) -> tuple[Project, list[Task]]:
-        found = live_project(tx, project)
-        return found, tx.outline(found.id, today=ctx.today)[0]
 
-    return ctx.read(work)
+def _outline(ctx: Context, tx: Transaction, project: str, revision: int | None) -> tuple[Project, list[Task]]:
+    """Return a project and all its live tasks, of now or of `revision`."""
+    if revision is not None:
+        return past_project(tx, project, revision, today=ctx.today)
+    found = live_project(tx, project)
+    return found, tx.outline(found.id, today=ctx.today)[0]
+
+
+def _page(tasks: list[Task], revision: int, limit: int, cursor: str | None) -> tuple[list[Task], str | None]:
+    """Return a page of an outline of the past, which no longer changes: its cursor is revision and place."""
+    made_for, _, place = (cursor or f"{revision}.0").partition(".")
+    if made_for != str(revision) or not (place.isascii() and place.isdigit() and len(place) < 10):
+        raise InvalidCursor
+    end = int(place) + limit
+    return tasks[int(place) : end], f"{revision}.{end}" if end < len(tasks) else None
 
 
 def _tree(tasks: list[Task]) -> list[TaskNode]:

@@ -5,16 +5,22 @@ run again after a serialisation failure, so it must be free of side effects. Eve
 bounded to the transaction's workspace; another workspace's rows do not exist here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
+from core.api_keys import StoredKey
+from core.idempotency import RecordedAnswer
 from core.patches.plan import Plan
+from core.patches.ranking import Standing
 from core.patches.snapshot import Needs, Snapshot
+from schemas.access import ApiKey, Member
 from schemas.changes import Change, RefTarget, Totals
 from schemas.errors import Issue
-from schemas.patches import PatchSetListResponse, PatchSetQuery, ProposalState
+from schemas.events import Event
+from schemas.patches import HistoryResponse, PatchSetListResponse, PatchSetQuery, ProposalState
 from schemas.projects import Project, ProjectListResponse, ProjectQuery
 from schemas.tasks import Comment, CommentListResponse, Task, TaskListResponse, TaskQuery
 
@@ -52,6 +58,9 @@ class PatchSetRecord:
 
 
 class Transaction(Protocol):
+    def savepoint(self) -> AbstractContextManager[object, None]:
+        """Undo what is written inside when it raises; the transaction itself goes on."""
+
     # -- what plans need
     def load_snapshot(self, needs: Needs) -> Snapshot:
         """Return the rows a patch set touches. In a write, its projects are locked first."""
@@ -80,9 +89,85 @@ class Transaction(Protocol):
     def list_changes(self, patch_set_id: str, *, after: int = 0, limit: int = 200) -> list[Change]:
         """Return stored changes of an applied set in plan order, from the `after`-th on."""
 
+    # -- looking back from a project (`revision`, `after`, `to`: revisions it has had)
+    def list_history(self, project_id: str, query: PatchSetQuery) -> HistoryResponse:
+        """Return the sets that changed a project, newest first; filtered by the author and task of `query`."""
+
+    def sets_after(self, project_id: str, revision: int) -> list[tuple[int, str]]:
+        """Return revision and id of the sets that changed a project after `revision`, newest first."""
+
+    def changes_between(self, project_id: str, *, after: int, to: int) -> Iterable[Change]:
+        """Return every change that was made to a project after one revision up to another, oldest first."""
+
+    def renumberings(self, homes: Collection[str], *, after: int) -> dict[str, list[tuple[int, dict[str, tuple[int, int]]]]]:
+        """Return the renumberings at some places (keys of parents or projects): revision and numbers, oldest first."""
+
+    def project_at(self, project_id: str, revision: int, *, today: date) -> tuple[Project, list[Task]]:
+        """Return a project and its live tasks in outline order as they were at `revision`; O(tasks + later changes)."""
+
+    def comments_at(self, project_id: str, revision: int) -> list[Comment]:
+        """Return the comments that a project's tasks, deleted ones included, had at `revision`; oldest first."""
+
+    # -- the history forwards; `seq` counts applied sets without gaps, in the order of their commits
+    def latest_seq(self) -> int:
+        """Return the place of the last applied set, 0 before the first one."""
+
+    def list_events(self, after: int, *, limit: int = 200) -> list[Event]:
+        """Return the applied sets that follow `after`, oldest first."""
+
+    # -- idempotency keys, each a caller's own
+    def find_answer(self, subject: str, key: str, *, now: datetime) -> RecordedAnswer | None:
+        """Return how the call of this key ended, unless it has expired."""
+
+    def take_key(self, subject: str, key: str, *, fingerprint: str, now: datetime, expires_at: datetime) -> RecordedAnswer | None:
+        """Take a key for this transaction, waiting for another that holds it; return how that one ended.
+
+        None means the key is ours until we commit, and `record_answer` is due. Removes some expired keys.
+        """
+
+    def record_answer(self, subject: str, key: str, *, answer: str, refused: bool) -> None:
+        """Store how the call of a key taken by this transaction ended."""
+
+    # -- access
+    def has_workspace(self) -> bool:
+        """Return whether the workspace of this transaction exists."""
+
+    def make_workspace(self, now: datetime) -> None:
+        """Create the workspace of this transaction unless it exists."""
+
+    def add_api_key(self, stored: StoredKey) -> bool:
+        """Store a new key; False, and nothing is stored, when a live key of the workspace has its name."""
+
+    def find_api_key(self, key_id: str) -> StoredKey | None:
+        """Return the key of this id, of whatever workspace: it is the key that tells a caller's workspace."""
+
+    def list_api_keys(self) -> list[ApiKey]:
+        """Return all keys of the workspace, oldest first, revoked ones included."""
+
+    def revoke_api_key(self, key_id: str, now: datetime) -> bool:
+        """Revoke a live key of the workspace; False when there is none of this id."""
+
+    def record_key_use(self, key_id: str, now: datetime) -> None:
+        """Store that a key of the workspace has been used."""
+
+    def set_member(self, member: Member) -> None:
+        """Add a member to the workspace, or give the one of this subject another role."""
+
+    def find_member(self, subject: str) -> Member | None:
+        """Return the member of this subject."""
+
+    def list_members(self) -> list[Member]:
+        """Return all members of the workspace, by subject."""
+
+    def remove_member(self, subject: str) -> bool:
+        """Remove a member from the workspace; False when there is none of this subject."""
+
     # -- reading (Task.is_ready, is_overdue, depends_on, blocks are filled in)
     def find_project(self, name: str) -> Project | None:
         """Return the project of this id or key, deleted or not."""
+
+    def find_revisions(self, names: Iterable[str]) -> dict[str, tuple[str, int]]:
+        """Return id and revision of each live project among `names` (ids or keys), by the name as given."""
 
     def list_projects(self, query: ProjectQuery) -> ProjectListResponse: ...
     def suggest_projects(self, name: str) -> list[str]:
@@ -109,17 +194,41 @@ class Transaction(Protocol):
     def all_comments(self, project_id: str) -> list[Comment]:
         """Return the comments of all live tasks of a project, oldest first."""
 
-    def claim_candidates(self, project_id: str | None, *, now: datetime, today: date, limit: int = 50) -> list[Task]:
-        """Return ready leaves and in_progress leaves whose lease has ended: by priority, due date, position."""
+    # -- finding work
+    def standings(self, project_id: str) -> list[Standing]:
+        """Return all live tasks of a project, as far as their rank needs them, in no order."""
+
+    def claim_candidates(self, project_id: str | None, *, now: datetime, limit: int) -> list[Standing]:
+        """Return ready leaves, and in_progress leaves whose lease has ended: by priority, due date, oldest first."""
+
+    def show_by_id(self, ids: Sequence[str], *, today: date) -> list[Task]:
+        """Return these tasks, which exist, in this order."""
+
+
+class Watch(Protocol):
+    def close(self) -> None:
+        """End it without waiting; one more call of `notify` may be under way."""
 
 
 class Storage(Protocol):
     def read(self, workspace: str, work: Callable[[Transaction], T]) -> T: ...
     def write(self, workspace: str, work: Callable[[Transaction], T]) -> T: ...
+    def write_late(self, workspace: str, work: Callable[[Callable[[], Transaction]], T]) -> T:
+        """Like `write`, with a transaction that begins when `work` calls its argument, once."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Commit all that this thread writes in the block at its end, as one transaction.
+
+        Every write in it can still fail alone. Nothing of it is stored when the block raises.
+        """
+
     def prepare(self, *, create: bool, migrate: bool) -> None:
         """Open and check the database; create or upgrade it where allowed. Raises DatabaseError with the way out."""
 
     def ping(self) -> None:
         """Raise unless the database answers."""
+
+    def watch(self, notify: Callable[[], None]) -> Watch:
+        """Call `notify` from a thread of its own: once now, and whenever any process may have applied a set."""
 
     def close(self) -> None: ...

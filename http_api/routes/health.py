@@ -2,10 +2,9 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from core.context import Context
-from http_api.dependencies import RequestContext
 from http_api.errors import refusals
 from schemas.primitives import Model
 
@@ -24,9 +23,9 @@ async def get_health() -> Health:
 
 
 @router.get("/ready", operation_id="get_readiness", responses={503: refusals()[503]})
-async def get_readiness(ctx: RequestContext) -> Health:
+async def get_readiness(request: Request) -> Health:
     """Answer while the database does; else 503."""
-    await ctx.run(_ping)
+    await request.app.state.orchestrator.context().run(_ping)
     return Health()
 
 

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from core.services import patch_sets
+from core.services import history, patch_sets, reverting
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import DryRun, PatchSetFilters, PatchSetName, RequestContext
 from http_api.envelope import API_PREFIX, Envelope, found, listed, written
 from http_api.errors import BODY, NAMED, PAGED, PATCH_SETS, WRITES, refusals
+from http_api.idempotency import WriteContext
 from schemas.changes import ApplyResponse, ChangeListResponse
 from schemas.paging import MAX_PER_PAGE
 from schemas.patches import (
@@ -42,7 +43,7 @@ async def list_patch_sets(ctx: RequestContext, request: Request, query: Annotate
     responses=refusals(*BODY, *WRITES, *PATCH_SETS),
 )
 async def propose_patch_set(
-    ctx: RequestContext,
+    ctx: WriteContext,
     patch_set: Annotated[PatchSet, Body(openapi_examples=examples.PATCH_SET)],
     supersedes: Annotated[PatchSetId | None, Query(description="the proposal this one replaces")] = None,
 ) -> Response:
@@ -70,7 +71,7 @@ async def list_changes(
     per_page: Annotated[int, Query(ge=1, le=MAX_PER_PAGE)] = MAX_PER_PAGE,
 ) -> Response:
     """List every change of a set, in the order of its plan."""
-    return listed(ctx, request, await ctx.run(patch_sets.list_changes, patch_set_id, cursor=cursor, per_page=per_page))
+    return listed(ctx, request, await ctx.run(history.list_changes, patch_set_id, cursor=cursor, per_page=per_page))
 
 
 @router.post(
@@ -80,7 +81,7 @@ async def list_changes(
     responses=refusals(*BODY, *WRITES, *PATCH_SETS),
 )
 async def apply_proposal(
-    ctx: RequestContext,
+    ctx: WriteContext,
     patch_set_id: PatchSetName,
     choice: Annotated[ApplyRequest, Body(openapi_examples=examples.APPLY)] = EVERYTHING,
     dry_run: DryRun = False,
@@ -97,7 +98,7 @@ async def apply_proposal(
     responses=refusals(*BODY, *NAMED, *PATCH_SETS),
 )
 async def reject_patch_set(
-    ctx: RequestContext,
+    ctx: WriteContext,
     patch_set_id: PatchSetName,
     rejection: Annotated[RejectRequest, Body(openapi_examples=examples.REJECT)] = NO_REASON,
 ) -> Response:
@@ -111,9 +112,9 @@ async def reject_patch_set(
     response_model=Envelope[ApplyResponse],
     responses=refusals(*WRITES, *PATCH_SETS),
 )
-async def revert_patch_set(ctx: RequestContext, patch_set_id: PatchSetName, dry_run: DryRun = False) -> Response:
+async def revert_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_run: DryRun = False) -> Response:
     """Undo an applied set by applying its inverse as a new set; reverting a revert is redo."""
-    effect = await ctx.run(patch_sets.revert_patch_set, patch_set_id, dry_run=dry_run)
+    effect = await ctx.run(reverting.revert_patch_set, patch_set_id, dry_run=dry_run)
     return written(ctx, effect, effect, dry_run=dry_run)
 
 
@@ -124,7 +125,7 @@ async def revert_patch_set(ctx: RequestContext, patch_set_id: PatchSetName, dry_
     response_model=Envelope[PatchSetDetail],
     responses=refusals(*WRITES, *PATCH_SETS),
 )
-async def rebase_patch_set(ctx: RequestContext, patch_set_id: PatchSetName) -> Response:
+async def rebase_patch_set(ctx: WriteContext, patch_set_id: PatchSetName) -> Response:
     """Propose the same patches again, on the current revisions."""
     return _proposed(ctx, await ctx.run(patch_sets.rebase_patch_set, patch_set_id))
 

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Body, Response
 from core.services import patch_sets, planning
 from http_api import examples
 from http_api.bodies import StrictRoute
-from http_api.dependencies import DryRun, RequestContext
+from http_api.dependencies import DryRun
 from http_api.envelope import Envelope, written
 from http_api.errors import BODY, PATCH_SETS, WRITES, refusals
+from http_api.idempotency import WriteContext
 from schemas.changes import ApplyResponse
 from schemas.patches import PatchSet
 from schemas.planning import ImportRequest, PlannerResponse
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/planner", tags=["planner"], route_class=StrictRoute)
     "/import", operation_id="import_outline", response_model=Envelope[PlannerResponse], responses=refusals(*BODY, *WRITES)
 )
 async def import_outline(
-    ctx: RequestContext, outline: Annotated[ImportRequest, Body(openapi_examples=examples.IMPORT)]
+    ctx: WriteContext, outline: Annotated[ImportRequest, Body(openapi_examples=examples.IMPORT)]
 ) -> Response:
     """Turn a written plan into a stored proposal; nothing is applied."""
     return written(ctx, await ctx.run_long(planning.import_outline, outline))
@@ -34,7 +35,7 @@ async def import_outline(
     responses=refusals(*BODY, *WRITES, *PATCH_SETS),
 )
 async def apply_patch_set(
-    ctx: RequestContext, patch_set: Annotated[PatchSet, Body(openapi_examples=examples.PATCH_SET)], dry_run: DryRun = False
+    ctx: WriteContext, patch_set: Annotated[PatchSet, Body(openapi_examples=examples.PATCH_SET)], dry_run: DryRun = False
 ) -> Response:
     """Apply a reviewed patch set, whole or not at all."""
     effect = await ctx.run(patch_sets.apply_patch_set, patch_set, dry_run=dry_run)

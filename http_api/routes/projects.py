@@ -6,15 +6,17 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from core.rendering import render_export
-from core.services import patch_sets, projects
+from core.services import history, patch_sets, projects, reverting
 from http_api import examples
 from http_api.bodies import StrictRoute
-from http_api.dependencies import Cascade, DryRun, HistoryFilters, IfMatch, ProjectFilters, ProjectName, RequestContext
-from http_api.envelope import API_PREFIX, REVALIDATE, Envelope, digest_tag, found, listed, written
+from http_api.dependencies import Cascade, DryRun, HistoryFilters, IfMatch, ProjectFilters, ProjectName, RequestContext, Then
+from http_api.envelope import API_PREFIX, REVALIDATE, Envelope, digest_tag, dump, found, found_bytes, listed, written
 from http_api.errors import BODY, GUARDED, NAMED, PAGED, WRITES, refusals
-from schemas.changes import ApplyResponse
+from http_api.idempotency import WriteContext
+from http_api.ready import ReadyProjects
+from schemas.changes import ApplyResponse, RevisionDiff
 from schemas.export import ExportDocument, ExportFormat
-from schemas.patches import PatchSetListResponse
+from schemas.patches import HistoryResponse, RevertRequest
 from schemas.primitives import Day
 from schemas.projects import (
     Project,
@@ -45,7 +47,7 @@ async def list_projects(ctx: RequestContext, request: Request, query: Annotated[
     responses=refusals(*BODY, *WRITES) | {200: {"model": Envelope[ApplyResponse], "description": "Dry run: what would change"}},
 )
 async def create_project(
-    ctx: RequestContext,
+    ctx: WriteContext,
     draft: Annotated[ProjectCreate, Body(openapi_examples=examples.PROJECT_CREATE)],
     dry_run: DryRun = False,
 ) -> Response:
@@ -58,13 +60,27 @@ async def create_project(
     "/{project_id}", operation_id="get_project", response_model=Envelope[ProjectDetail], responses=refusals(*NAMED, *PAGED)
 )
 async def get_project(
-    ctx: RequestContext, project_id: ProjectName, include_tasks: bool = True, tasks_cursor: str | None = None
+    ctx: RequestContext,
+    request: Request,
+    project_id: ProjectName,
+    include_tasks: bool = True,
+    tasks_cursor: str | None = None,
+    revision: Then = None,
 ) -> Response:
     """Get a project with its first 1,000 tasks in outline order; `tasks_next_cursor` continues."""
-    project = await ctx.run(projects.get_project, project_id, include_tasks=include_tasks, tasks_cursor=tasks_cursor)
+    run = ctx.run if revision is None else ctx.run_long
+
+    async def read() -> tuple[int, bytes]:
+        project = await run(
+            projects.get_project, project_id, include_tasks=include_tasks, tasks_cursor=tasks_cursor, revision=revision
+        )
+        return project.revision, dump(project)
+
     # Tasks show is_overdue, which changes at midnight without a new revision.
-    tag = f'"{project.revision}.{ctx.today}"' if include_tasks else f'"{project.revision}"'
-    return found(ctx, project, tag=tag)
+    variant = (include_tasks, tasks_cursor, ctx.today if include_tasks else None)
+    ready: ReadyProjects = request.app.state.ready_projects  # a dependency would cost more than it does
+    shown, body = await (ready.body(ctx, project_id, variant, read) if revision is None else read())
+    return found_bytes(ctx, body, tag=f'"{shown}.{ctx.today}"' if include_tasks else f'"{shown}"')
 
 
 @router.patch(
@@ -80,7 +96,7 @@ async def get_project(
     responses=refusals(*BODY, *WRITES, *GUARDED),
 )
 async def update_project(
-    ctx: RequestContext,
+    ctx: WriteContext,
     project_id: ProjectName,
     update: Annotated[ProjectUpdate, Body(openapi_examples=examples.PROJECT_UPDATE)],
     if_match: IfMatch,
@@ -95,7 +111,7 @@ async def update_project(
     "/{project_id}", operation_id="delete_project", response_model=Envelope[ApplyResponse], responses=refusals(*WRITES, *GUARDED)
 )
 async def delete_project(
-    ctx: RequestContext, project_id: ProjectName, if_match: IfMatch, cascade: Cascade = True, dry_run: DryRun = False
+    ctx: WriteContext, project_id: ProjectName, if_match: IfMatch, cascade: Cascade = True, dry_run: DryRun = False
 ) -> Response:
     """Delete a project with all its tasks; it can be restored."""
     effect = await ctx.run(projects.delete_project, project_id, cascade=cascade, if_match=if_match, dry_run=dry_run)
@@ -108,7 +124,7 @@ async def delete_project(
     response_model=Envelope[Project | ApplyResponse],
     responses=refusals(*WRITES),
 )
-async def restore_project(ctx: RequestContext, project_id: ProjectName, dry_run: DryRun = False) -> Response:
+async def restore_project(ctx: WriteContext, project_id: ProjectName, dry_run: DryRun = False) -> Response:
     """Revive a deleted project and exactly what its deletion removed."""
     return _written(ctx, await ctx.run(projects.restore_project, project_id, dry_run=dry_run))
 
@@ -116,28 +132,61 @@ async def restore_project(ctx: RequestContext, project_id: ProjectName, dry_run:
 @router.get(
     "/{project_id}/hierarchy", operation_id="get_hierarchy", response_model=Envelope[ProjectHierarchy], responses=refusals(*NAMED)
 )
-async def get_hierarchy(ctx: RequestContext, project_id: ProjectName) -> Response:
+async def get_hierarchy(ctx: RequestContext, project_id: ProjectName, revision: Then = None) -> Response:
     """Get a project with its whole tree of tasks."""
-    return found(ctx, await ctx.run_long(projects.get_hierarchy, project_id))
+    return found(ctx, await ctx.run_long(projects.get_hierarchy, project_id, revision=revision))
 
 
 @router.get("/{project_id}/schedule", operation_id="get_schedule", response_model=Envelope[Schedule], responses=refusals(*NAMED))
-async def get_schedule(ctx: RequestContext, project_id: ProjectName, start_date: Day | None = None) -> Response:
+async def get_schedule(
+    ctx: RequestContext, project_id: ProjectName, start_date: Day | None = None, revision: Then = None
+) -> Response:
     """Get earliest and latest times of every open task, and the critical path."""
-    return found(ctx, await ctx.run_long(projects.get_schedule, project_id, start_date=start_date))
+    return found(ctx, await ctx.run_long(projects.get_schedule, project_id, start_date=start_date, revision=revision))
 
 
 @router.get(
     "/{project_id}/history",
     operation_id="list_history",
-    response_model=Envelope[PatchSetListResponse],
+    response_model=Envelope[HistoryResponse],
     responses=refusals(*NAMED, *PAGED),
 )
 async def list_history(
     ctx: RequestContext, request: Request, project_id: ProjectName, query: Annotated[HistoryFilters, Query()]
 ) -> Response:
     """List the patch sets applied to a project, newest first."""
-    return listed(ctx, request, await ctx.run(patch_sets.list_history, project_id, query.query()))
+    return listed(ctx, request, await ctx.run(history.list_history, project_id, query.query()))
+
+
+@router.get(
+    "/{project_id}/diff", operation_id="diff_revisions", response_model=Envelope[RevisionDiff], responses=refusals(*NAMED)
+)
+async def diff_revisions(
+    ctx: RequestContext,
+    project_id: ProjectName,
+    from_revision: Annotated[int, Query(alias="from", description="the older revision")],
+    to_revision: Annotated[int | None, Query(alias="to", description="the newer one; the present one unless given")] = None,
+) -> Response:
+    """Get what differs between two revisions of a project: the net effect of all sets in between."""
+    diff = await ctx.run_long(history.diff_revisions, project_id, from_revision=from_revision, to_revision=to_revision)
+    return found(ctx, diff)
+
+
+@router.post(
+    "/{project_id}/revert",
+    operation_id="revert_to_revision",
+    response_model=Envelope[ApplyResponse],
+    responses=refusals(*BODY, *WRITES),
+)
+async def revert_to_revision(
+    ctx: WriteContext,
+    project_id: ProjectName,
+    revert: Annotated[RevertRequest, Body(openapi_examples=examples.REVERT)],
+    dry_run: DryRun = False,
+) -> Response:
+    """Bring a project back to an earlier revision, by one new set that takes back every later one."""
+    effect = await ctx.run(reverting.revert_to_revision, project_id, revert.to_revision, dry_run=dry_run)
+    return written(ctx, effect, effect, dry_run=dry_run)
 
 
 @router.get(
@@ -146,9 +195,11 @@ async def list_history(
     response_model=Envelope[ExportDocument],
     responses=refusals(*NAMED) | {200: {"content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()}}},
 )
-async def export_project(ctx: RequestContext, project_id: ProjectName, format: ExportFormat = ExportFormat.JSON) -> Response:
+async def export_project(
+    ctx: RequestContext, project_id: ProjectName, format: ExportFormat = ExportFormat.JSON, revision: Then = None
+) -> Response:
     """Export a project with its tasks and comments: JSON in the envelope, Markdown and CSV as files."""
-    document = await ctx.run_long(projects.export_project, project_id)
+    document = await ctx.run_long(projects.export_project, project_id, revision=revision)
     if format is ExportFormat.JSON:
         return found(ctx, document)
     content = (await asyncio.to_thread(render_export, document, format)).encode()

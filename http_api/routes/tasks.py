@@ -4,20 +4,23 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from core.services import tasks
+from core.services import claiming, tasks
 from core.services.patch_sets import Written
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import Cascade, DryRun, IfMatch, RequestContext, TaskFilters, TaskName
 from http_api.envelope import API_PREFIX, Envelope, digest_tag, dump, found, listed, written
 from http_api.errors import BODY, GUARDED, NAMED, PAGED, WRITES, refusals
+from http_api.idempotency import WriteContext
 from schemas.changes import ApplyResponse
 from schemas.paging import MAX_PER_PAGE
+from schemas.primitives import ItemName
 from schemas.tasks import (
     ClaimRequest,
     Comment,
     CommentCreate,
     CommentListResponse,
+    NextTasksResponse,
     Task,
     TaskCreate,
     TaskDetail,
@@ -44,12 +47,22 @@ async def list_tasks(ctx: RequestContext, request: Request, query: Annotated[Tas
     responses=refusals(*BODY, *WRITES) | {200: {"model": Envelope[ApplyResponse], "description": "Dry run: what would change"}},
 )
 async def create_task(
-    ctx: RequestContext,
+    ctx: WriteContext,
     draft: Annotated[TaskCreate, Body(openapi_examples=examples.TASK_CREATE)],
     dry_run: DryRun = False,
 ) -> Response:
     """Create a task in a project, below a parent, before or after a sibling."""
     return _written(ctx, await ctx.run(tasks.create_task, draft, dry_run=dry_run), created=True)
+
+
+@router.get("/next", operation_id="list_next_tasks", response_model=Envelope[NextTasksResponse], responses=refusals(*NAMED))
+async def list_next_tasks(
+    ctx: RequestContext,
+    project_id: Annotated[ItemName | None, Query(description="id or key; without it all projects, and no critical path")] = None,
+    limit: Annotated[int, Query(ge=1, le=claiming.MAX_NEXT)] = 20,
+) -> Response:
+    """List what may be claimed now, best first, with the reasons; claim the first with POST /tasks/{id}/claim."""
+    return found(ctx, await ctx.run_long(claiming.list_next_tasks, project=project_id, limit=limit))
 
 
 @router.get("/{task_id}", operation_id="get_task", response_model=Envelope[TaskDetail], responses=refusals(*NAMED))
@@ -72,7 +85,7 @@ async def get_task(ctx: RequestContext, task_id: TaskName, include_subtasks: boo
     responses=refusals(*BODY, *WRITES, *GUARDED),
 )
 async def update_task(
-    ctx: RequestContext,
+    ctx: WriteContext,
     task_id: TaskName,
     update: Annotated[TaskUpdate, Body(openapi_examples=examples.TASK_UPDATE)],
     if_match: IfMatch,
@@ -87,7 +100,7 @@ async def update_task(
     "/{task_id}", operation_id="delete_task", response_model=Envelope[ApplyResponse], responses=refusals(*WRITES, *GUARDED)
 )
 async def delete_task(
-    ctx: RequestContext, task_id: TaskName, if_match: IfMatch, cascade: Cascade = True, dry_run: DryRun = False
+    ctx: WriteContext, task_id: TaskName, if_match: IfMatch, cascade: Cascade = True, dry_run: DryRun = False
 ) -> Response:
     """Delete a task with everything below it; it can be restored."""
     effect = await ctx.run(tasks.delete_task, task_id, cascade=cascade, if_match=if_match, dry_run=dry_run)
@@ -97,20 +110,22 @@ async def delete_task(
 @router.post(
     "/{task_id}/restore", operation_id="restore_task", response_model=Envelope[Task | ApplyResponse], responses=refusals(*WRITES)
 )
-async def restore_task(ctx: RequestContext, task_id: TaskName, dry_run: DryRun = False) -> Response:
+async def restore_task(ctx: WriteContext, task_id: TaskName, dry_run: DryRun = False) -> Response:
     """Revive a deleted task and exactly what its deletion removed."""
     return _written(ctx, await ctx.run(tasks.restore_task, task_id, dry_run=dry_run))
 
 
 @router.post("/{task_id}/claim", operation_id="claim_task", response_model=Envelope[Task], responses=refusals(*BODY, *WRITES))
 async def claim_task(
-    ctx: RequestContext,
+    ctx: WriteContext,
     task_id: TaskName,
     claim: Annotated[ClaimRequest, Body(openapi_examples=examples.CLAIM)] = BY_THE_CALLER,
 ) -> Response:
     """Take a ready task for a while; 409 when it is not ready or another holds it."""
-    task = await ctx.run(tasks.claim_task, task=task_id, agent=claim.agent, lease_minutes=claim.lease_minutes)
-    return written(ctx, task)
+    claimed = await ctx.run(claiming.claim_task, task=task_id, agent=claim.agent, lease_minutes=claim.lease_minutes)
+    if claimed is None:
+        raise AssertionError("a named task is claimed or refused")
+    return _written(ctx, claimed)
 
 
 @router.get(
@@ -135,7 +150,7 @@ async def list_comments(
     responses=refusals(*BODY, *WRITES) | {200: {"model": Envelope[ApplyResponse], "description": "Dry run: what would change"}},
 )
 async def add_comment(
-    ctx: RequestContext,
+    ctx: WriteContext,
     task_id: TaskName,
     comment: Annotated[CommentCreate, Body(openapi_examples=examples.COMMENT)],
     dry_run: DryRun = False,

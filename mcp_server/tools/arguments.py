@@ -28,6 +28,7 @@ def _spelt_as_a_set(value: Any) -> Any:
 
 SetId = Annotated[PatchSetId, BeforeValidator(_spelt_as_a_set), WithJsonSchema({"type": "string", "description": "ps_..."})]
 Limit = Annotated[int, Field(ge=1, le=100)]
+Then = Annotated[int | None, Field(description="as it was then")]
 Cursor = Annotated[str, Field(max_length=1_000, description="from the previous answer")]
 BaseRevisions = Annotated[
     dict[ItemName, Revision],

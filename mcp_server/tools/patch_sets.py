@@ -8,7 +8,7 @@ from pydantic import Field
 from core.errors import ConcurrentUpdate, ValidationFailed, conflict_issue
 from core.patches.text import safe, show_count
 from mcp_server.approval import ApplyApproval, RevertApproval, require_approval
-from mcp_server.calls import CallContext, patch_sets, planning, services_context
+from mcp_server.calls import CallContext, history, patch_sets, planning, reverting, services_context
 from mcp_server.errors import issue_line
 from mcp_server.rendering import answer, capped, facts, patch_set_link, totals_text
 from mcp_server.tools.arguments import BaseRevisions, Cursor, Limit, Patches, SamePatches, SetId
@@ -35,7 +35,7 @@ from schemas.primitives import Description, ItemName, Name, Summary
 async def get_patch_set(ctx: CallContext, id: SetId, limit: Limit = 50, cursor: Cursor = "") -> CallToolResult:
     """Read one patch set: state, author and its changes with before and after; for a proposal, what applying it now would
     do and whether it still can. Use it before apply or revert. Example: {"id": "ps_..."}"""
-    found = await services_context(ctx).run(patch_sets.get_patch_set, id)
+    found = await (await services_context(ctx)).run(patch_sets.get_patch_set, id)
     result = await _page_of(ctx, found, limit, cursor)
     while limit > 1 and "cut" in (result.structured_content or {}):  # a shorter page, so that its cursor skips nothing
         limit //= 2
@@ -45,7 +45,7 @@ async def get_patch_set(ctx: CallContext, id: SetId, limit: Limit = 50, cursor: 
 
 async def _page_of(ctx: CallContext, found: PatchSetDetail, limit: int, cursor: str) -> CallToolResult:
     if found.applied is not None:
-        page = await services_context(ctx).run(patch_sets.list_changes, found.id, cursor=cursor or None, per_page=limit)
+        page = await (await services_context(ctx)).run(history.list_changes, found.id, cursor=cursor or None, per_page=limit)
         return record_answer(found, page.changes, page.next_cursor)
     first = offset_of(cursor)
     shown = found.preview.changes[first : first + limit] if found.preview else []
@@ -67,7 +67,7 @@ async def propose_patch_set(
     change, related ones in one set. Returns id and diff, or every issue at once. Example: {"summary": "API", "patches": [
     {"op": "create_task", "ref": "$api", "project": "WEB", "fields": {"title": "API"}}, {"op": "add_dependency",
     "task": "WEB-7", "depends_on": "$api"}]}"""
-    core = services_context(ctx)
+    core = await services_context(ctx)
     if rebase is not None:
         if patches or supersedes or dry_run:
             raise _wrong_arguments("/rebase", "stands alone", "leave out patches, supersedes and dry_run")
@@ -94,7 +94,7 @@ async def apply_patch_set(
     for in so many words. Do not use it before the diff was shown. Safe to repeat by id. Returns the new revision, the diff
     and how to undo. Example: {"id": "ps_...", "only": [0, 2]}"""
     require_approval(approval)
-    core = services_context(ctx)
+    core = await services_context(ctx)
     try:
         if patches or id is None:
             inline = patch_set_of(_some(patches), id=id, summary=summary, base_revisions=base_revisions)
@@ -109,21 +109,32 @@ async def apply_patch_set(
 async def reject_patch_set(ctx: CallContext, id: SetId, reason: Summary = "") -> CallToolResult:
     """Close a proposal without applying it, with the reason for the record. Use it when the user does not want it; to
     replace it, propose with supersedes instead. Returns its state. Example: {"id": "ps_...", "reason": "too early"}"""
-    core = services_context(ctx)
+    core = await services_context(ctx)
     closed = await core.run(patch_sets.reject_patch_set, id, reason=reason)
     text = f"{closed.id} is {closed.proposal.state}; the plan is unchanged."
     structured = {"id": closed.id, "state": str(closed.proposal.state), "reason": closed.proposal.reason}
     return answer(text, structured, links=[patch_set_link(closed.id)])
 
 
-async def revert_patch_set(ctx: CallContext, approval: RevertApproval, id: SetId) -> CallToolResult:
-    """Undo an applied patch set by applying its inverse as a new set; history is kept, and reverting a revert is redo.
-    Refused if later changes conflict. Find ids with list_history. Returns the new set's id and diff.
-    Example: {"id": "ps_..."}"""
+async def revert_patch_set(
+    ctx: CallContext,
+    approval: RevertApproval,
+    id: SetId | None = None,
+    project: Annotated[ItemName | None, Field(description="instead of id, with to_revision")] = None,
+    to_revision: int | None = None,
+) -> CallToolResult:
+    """Undo an applied patch set by applying its inverse as a new set (or all sets after a project's revision at once);
+    history is kept, and reverting a revert is redo. Refused if later changes conflict. Find ids with list_history. Returns
+    the new set's id and diff. Example: {"id": "ps_..."}"""
     require_approval(approval)
-    core = services_context(ctx)
+    core = await services_context(ctx)
+    if project is not None and to_revision is not None and id is None:
+        effect = await core.run(reverting.revert_to_revision, project, to_revision)
+        return _applied(f"Brought {project} back to revision {to_revision} by", effect)
+    if id is None or project is not None or to_revision is not None:
+        raise _wrong_arguments("/id", "stands alone, or project and to_revision together", "name one set, or one revision")
     try:
-        return _applied(f"Reverted {id} by", await core.run(patch_sets.revert_patch_set, id))
+        return _applied(f"Reverted {id} by", await core.run(reverting.revert_patch_set, id))
     except ConcurrentUpdate as stale:
         raise with_hint(stale, "revert the later change first (list_history shows it), or propose the old value") from None
 
@@ -138,7 +149,7 @@ async def import_outline(
     """Turn a written Markdown plan (headings, bullets, checkboxes, estimates, @owners, dates, "after X") into a proposal,
     by rules and without a model; nothing is applied. Use it for long plans, propose_patch_set for short ones. Returns id,
     diff and unused lines. Example: {"content": "# Launch\\n- [ ] API (2h) @ana"}"""
-    core = services_context(ctx)
+    core = await services_context(ctx)
     request = ImportRequest(content=content, project=project, name=name, sequential=sequential)
     planned = await core.run_long(planning.import_outline, request)
     totals = totals_text(planned.validation.totals)

@@ -8,7 +8,7 @@ from pydantic import Field
 from core.errors import InvalidCursor
 from core.patches.schedule import render_gantt
 from core.patches.text import safe_word, show_minutes
-from mcp_server.calls import CallContext, patch_sets, projects, services_context
+from mcp_server.calls import CallContext, history, patch_sets, projects, services_context
 from mcp_server.rendering import (
     MAX_TEXT,
     PROJECT_FACTS,
@@ -26,8 +26,8 @@ from mcp_server.rendering import (
     task_facts,
     task_line,
 )
-from mcp_server.tools.arguments import Cursor, Limit, ProjectName, TaskName, Words
-from schemas.patches import PatchSetQuery, ProposalState
+from mcp_server.tools.arguments import Cursor, Limit, Person, ProjectName, TaskName, Then, Words
+from schemas.patches import HistoryResponse, PatchSetListResponse, PatchSetQuery, ProposalState
 from schemas.primitives import Day, ProjectStatusInput
 from schemas.projects import ProjectDetail, ProjectQuery
 from schemas.schedule import Schedule, ScheduledTask
@@ -45,7 +45,7 @@ async def list_projects(
 ) -> CallToolResult:
     """List projects, newest first, one line each with status and progress. Use it to find a project's key; for tasks use
     list_tasks. Example: {"query": "website"}"""
-    core = services_context(ctx)
+    core = await services_context(ctx)
     found = ProjectQuery(query=query or None, status=status or [], per_page=limit, cursor=cursor or None)
     page = await core.run(projects.list_projects, found)
     head = [] if page.projects else ["No project matches; propose_patch_set or import_outline creates one."]
@@ -55,11 +55,16 @@ async def list_projects(
     return answer(text, structured | next_page(page.next_cursor))
 
 
-async def get_project(ctx: CallContext, project: ProjectName, limit: Limit = 50, cursor: Cursor = "") -> CallToolResult:
+async def get_project(
+    ctx: CallContext, project: ProjectName, revision: Then = None, limit: Limit = 50, cursor: Cursor = ""
+) -> CallToolResult:
     """Read one project: progress, revision and its tasks as an outline (children indented). Use it before planning; for
     filtered tasks use list_tasks, for one task get_task. Example: {"project": "WEB"}"""
-    core = services_context(ctx)
-    found = await core.run(projects.get_project, project, include_tasks=True, tasks_cursor=cursor or None, tasks_limit=limit)
+    core = await services_context(ctx)
+    run = core.run if revision is None else core.run_long
+    found = await run(
+        projects.get_project, project, include_tasks=True, tasks_cursor=cursor or None, tasks_limit=limit, revision=revision
+    )
     return answer(project_text(found), project_structure(found))
 
 
@@ -95,7 +100,7 @@ async def get_schedule(
     """Compute when each open task can run, the critical path, slack, load per person and the finish date, from estimates
     and dependencies. Use it to find what decides the end; it changes nothing. mermaid gives a gantt chart.
     Example: {"project": "WEB", "format": "mermaid"}"""
-    core = services_context(ctx)
+    core = await services_context(ctx)
     schedule = await core.run_long(projects.get_schedule, project, start_date=start_date)
     first = _offset(cursor, schedule.revision)
     page = schedule.tasks[first : first + limit]
@@ -156,16 +161,18 @@ async def list_history(
     ctx: CallContext,
     project: ProjectName,
     task: Annotated[TaskName | None, Field(description="only sets that changed it")] = None,
+    author: Person | None = None,
     state: Annotated[ProposalState, Field(description="proposed: those waiting for a decision")] = ProposalState.APPLIED,
     limit: Limit = 20,
     cursor: Cursor = "",
 ) -> CallToolResult:
     """List the patch sets of a project, newest first: who applied what and when, with the id that get_patch_set and
     revert_patch_set take. Use state=proposed to find open proposals. Example: {"project": "WEB", "limit": 5}"""
-    core = services_context(ctx)
-    query = PatchSetQuery(project=project, task=task, state=[state], per_page=limit, cursor=cursor or None)
+    core = await services_context(ctx)
+    query = PatchSetQuery(project=project, task=task, author=author, state=[state], per_page=limit, cursor=cursor or None)
+    page: HistoryResponse | PatchSetListResponse
     if state is ProposalState.APPLIED:
-        page = await core.run(patch_sets.list_history, project, query)
+        page = await core.run(history.list_history, project, query)
     else:
         page = await core.run(patch_sets.list_patch_sets, query)
     head = [] if page.patch_sets else [f"No patch set is {state} here."]

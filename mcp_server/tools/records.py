@@ -42,7 +42,8 @@ def _lines(found: PatchSetDetail) -> list[str]:
     lines += [f"only patches {told.applied_indexes} were applied"] if told.applied_indexes is not None else []
     lines += [f"made {', '.join(f'{key} revision {now}' for key, now in told.revisions.items())}"] if told.revisions else []
     if found.preview is not None:
-        lines.append(f"{'would do' if found.preview.valid else 'cannot be applied now'}: {totals_text(found.preview.totals)}")
+        outlook = "would do" if found.preview.valid else "cannot be applied now"
+        lines.append(f"{'stale, ' * told.stale}{outlook}: {totals_text(found.preview.totals)}")
         lines += issue_lines([*found.preview.issues, *map(conflict_issue, found.preview.conflicts)])
     elif found.applied is not None:
         lines.append(f"did: {totals_text(found.applied.totals)}")

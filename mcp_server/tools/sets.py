@@ -43,7 +43,7 @@ async def with_way_on(ctx: CallContext, refused: ConcurrentUpdate, *, proposal: 
     if proposal is not None:
         renew = f'propose_patch_set(rebase="{proposal}") shows the diff on the present state, if your value should still win'
         return with_hint(refused, renew)
-    core = services_context(ctx)
+    core = await services_context(ctx)
     base: dict[str, int] = {}
     for key in sorted({conflict.key.rpartition("-")[0] or conflict.key for conflict in refused.conflicts}):
         with suppress(NotFound, DeletedResource):  # a project that is gone has no revision to propose with

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from core.errors import ConcurrentUpdate
 from core.patches.text import safe_word
-from mcp_server.calls import CallContext, services_context, tasks
+from mcp_server.calls import CallContext, claiming, services_context, tasks
 from mcp_server.rendering import (
     MAX_TEXT,
     answer,
@@ -43,7 +43,7 @@ async def list_tasks(
 ) -> CallToolResult:
     """Find tasks, one line each: key [status] priority @assignee due title. All filters must hold. Use it to search or to
     see what can start; for a project's tree use get_project. Example: {"project": "WEB", "ready": true}"""
-    core = services_context(ctx)
+    core = await services_context(ctx)
     found = TaskQuery(
         **_place(project),
         status=status or [],
@@ -70,7 +70,7 @@ def _place(name: str | None) -> dict[str, Any]:
 async def get_task(ctx: CallContext, task: TaskName) -> CallToolResult:
     """Read one task in full: description, acceptance criteria, dates, dependencies in both directions, subtasks, newest
     comments and the revision that last changed it. For several tasks use list_tasks. Example: {"task": "WEB-14"}"""
-    core = services_context(ctx)
+    core = await services_context(ctx)
     found = await core.run(tasks.get_task, task)
     return answer(task_text(found), task_structure(found))
 
@@ -134,16 +134,18 @@ async def claim_task(
     """Take the best ready task (priority, critical path, due date): it becomes in_progress and is yours until the lease
     ends, so that two agents never get the same one. Call again with task to renew. Returns the task, or that nothing is
     ready. Example: {"project": "WEB", "agent": "ana"}"""
-    core = services_context(ctx)
+    core = await services_context(ctx)
     try:
-        claimed = await core.run(tasks.claim_task, project=project, task=task, agent=agent or None, lease_minutes=lease_minutes)
+        claimed = await core.run(
+            claiming.claim_task, project=project, task=task, agent=agent or None, lease_minutes=lease_minutes
+        )
     except ConcurrentUpdate as lost:
         lost.message = f"{task} cannot be claimed now."
         raise with_hint(lost, "claim_task without task gives the best one that is ready") from None
-    if claimed is None:
+    if claimed is None or claimed.item is None:
         text = "Nothing is ready to be claimed; list_tasks with status in_progress or blocked shows what is in the way."
         return answer(text, {"task": None})
-    return answer(_claim_text(claimed), {"task": task_facts(claimed, "claim_expires_at", "description")})
+    return answer(_claim_text(claimed.item), {"task": task_facts(claimed.item, "claim_expires_at", "description")})
 
 
 def _claim_text(task: Task) -> str:
@@ -156,7 +158,7 @@ def _claim_text(task: Task) -> str:
 async def add_comment(ctx: CallContext, task: TaskName, body: CommentBody) -> CallToolResult:
     """Add a note to a task's append-only discussion, at once and without approval. For changes to the task itself use
     propose_patch_set. Returns the patch set id. Example: {"task": "WEB-14", "body": "Waiting for the vendor"}"""
-    core = services_context(ctx)
+    core = await services_context(ctx)
     written = await core.run(tasks.add_comment, task, body)
     effect = written.effect
     author = written.item.author if written.item else core.principal.subject

@@ -178,3 +178,33 @@ def test_what_import_answers_as_a_patch_set_can_be_sent_back_to_apply(cli: Cli, 
     applied = cli.json("apply", "-", stdin=json.dumps(proposal["patch_set"]).encode())
 
     assert applied["patch_set_id"] == proposal["patch_set"]["id"]
+
+
+def test_next_lists_what_is_ready_with_the_reasons(applied: tuple[Cli, str]) -> None:
+    cli, project = applied
+
+    lines = cli.text("next", project).splitlines()
+
+    assert lines == [f"1. [ ] {project}-3 Draw the layout  ~2h @bob #ui  (medium priority, on the critical path)"]
+    assert cli.json("next", "--limit", "1")["tasks"][0]["why"]["on_critical_path"] is None
+
+
+def test_a_stale_proposal_says_so_and_a_fresh_one_takes_its_place(cli: Cli, proposal: dict[str, Any]) -> None:
+    def change(op: str) -> None:
+        cli.text("apply", "-", stdin=json.dumps({"patches": [{"op": op, "project": proposal["project"]}]}).encode())
+
+    cli.text("apply", proposal["patch_set"]["id"])
+    stale = cli.propose("- [ ] Print it", "--project", proposal["project"])["patch_set"]["id"]
+    change("delete_project")
+
+    shown = cli.text("diff", stale)
+    refusal = cli.refusal("apply", stale, exit_code=1)
+    change("restore_project")
+    fresh = cli.json("rebase", stale)
+
+    assert "Stale: what it touches has changed since" in shown
+    assert f"orchestrator rebase {stale}" in shown
+    assert "orchestrator apply" not in shown
+    assert refusal.startswith("CONCURRENT_UPDATE: ")
+    assert f"rebase {stale}" in refusal
+    assert (fresh["proposal"]["supersedes"], fresh["proposal"]["stale"]) == (stale, False)

@@ -169,3 +169,28 @@ async def test_both_doors_have_the_same_effect(rest: httpx2.Client, folder: Path
     assert [{k: v for k, v in task.items() if k not in own} for task in one] == [
         {k: v for k, v in task.items() if k not in own} for task in two
     ]
+
+
+async def test_both_doors_look_back_and_go_back_alike(rest: httpx2.Client, folder: Path) -> None:
+    for key in ("BKA", "BKB"):
+        data(rest.post("/projects", json={"name": "Back", "key": key}))
+        data(rest.post("/tasks", json={"project_id": key, "title": "One"}))
+        data(rest.patch(f"/tasks/{key}-1", json={"title": "Other"}))
+
+    over_http = data(rest.post("/projects/BKA/revert", json={"to_revision": 2}))
+    async with stdio_tools(folder) as tools:
+        over_mcp = await tools.facts("revert_patch_set", project="BKB", to_revision=2)
+        refused = await tools.refused("revert_patch_set", project="BKB", to_revision=9)
+        history = await tools.facts("list_history", project="BKA")
+        past = await tools.facts("get_project", project="BKA", revision=3)
+
+    assert over_mcp["totals"] == {name: count for name, count in over_http["totals"].items() if count}
+    assert (over_mcp["revisions"], over_http["revisions"]) == ({"BKB": 4}, {"BKA": 4})
+    assert refused.code == rest.post("/projects/BKB/revert", json={"to_revision": 9}).json()["error"]["code"]
+    listed = data(rest.get("/projects/BKA/history"))["patch_sets"]
+    told = ("id", "author", "closed_by", "closed_at", "engine", "summary", "revision_before", "revision", "changes_total")
+    assert [{name: entry.get(name) for name in told} for entry in history["patch_sets"]] == [
+        {name: entry[name] for name in told} for entry in listed
+    ]
+    assert [task["title"] for task in past["tasks"]] == ["Other"]
+    assert [task["title"] for task in data(rest.get("/projects/BKA?revision=3"))["tasks"]] == ["Other"]

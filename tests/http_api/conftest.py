@@ -7,7 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.storage.conftest import empty_postgres, postgres_server
 from tests.support.servers import running_server
+
+__all__ = ["empty_postgres", "postgres_server"]
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,13 @@ from schemas.patches import OPS
 OPERATIONS = {
     "list_projects", "create_project", "get_project", "update_project", "patch_project", "delete_project", "restore_project",
     "get_hierarchy", "get_schedule", "list_history", "export_project",
+    "diff_revisions", "revert_to_revision",
     "list_tasks", "create_task", "get_task", "update_task", "patch_task", "delete_task", "restore_task",
-    "claim_task", "add_comment", "list_comments",
+    "list_next_tasks", "claim_task", "add_comment", "list_comments",
     "import_outline", "apply_patch_set", "validate_patch_set",
     "propose_patch_set", "list_patch_sets", "get_patch_set", "list_changes", "apply_proposal", "reject_patch_set",
     "revert_patch_set", "rebase_patch_set",
+    "stream_events",
     "get_health", "get_liveness", "get_readiness",
 }  # fmt: skip
 
@@ -73,6 +75,23 @@ def test_every_body_has_an_example_that_its_schema_accepts(document: dict[str, A
         assert content["examples"], operation["operationId"]
         for example in content["examples"].values():
             assert not list(Draft202012Validator(schema).iter_errors(example["value"])), operation["operationId"]
+
+
+def test_every_write_takes_an_idempotency_key(document: dict[str, Any]) -> None:
+    keyed = {
+        operation["operationId"]
+        for _, operation in operations(document)
+        for parameter in operation.get("parameters", [])
+        if (parameter["in"], parameter["name"]) == ("header", "Idempotency-Key")
+    }
+    writes = {
+        operation["operationId"]
+        for methods in document["paths"].values()
+        for method, operation in methods.items()
+        if method != "get" and operation["operationId"] != "validate_patch_set"  # which stores nothing
+    }
+
+    assert keyed == writes
 
 
 def test_every_tag_is_described(document: dict[str, Any]) -> None:

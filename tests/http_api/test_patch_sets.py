@@ -95,12 +95,16 @@ def test_a_stale_proposal_conflicts_and_can_be_rebased(api: httpx2.Client, task:
     proposal = data(api.post("/patch-sets", json=rename(task, "Proposed")))
     api.patch(f"/tasks/{task['key']}", json={"title": "Meanwhile"})
 
+    shown = data(api.get(f"/patch-sets/{proposal['id']}"))
     error = refused(api.post(f"/patch-sets/{proposal['id']}/apply"), 409, "CONCURRENT_UPDATE")
     rebased = api.post(f"/patch-sets/{proposal['id']}/rebase")
 
     conflict = error["details"][0]["conflict"]
     assert (conflict["base"], conflict["current"], conflict["proposed"]) == ("Draft the API", "Meanwhile", "Proposed")
     assert error["retryable"] is True
+    assert error["details"][0]["hint"].startswith(f"rebase {proposal['id']}")
+    assert [item["proposal"]["stale"] for item in (proposal, shown, data(rebased))] == [False, True, False]
+    assert shown["preview"]["conflicts"] == [conflict]
     assert rebased.status_code == 201
     data(api.post(f"/patch-sets/{data(rebased)['id']}/apply"))
     assert title_of(api, task) == "Proposed"

@@ -165,3 +165,24 @@ def test_a_refused_claim_says_why(api: httpx2.Client, task: dict[str, Any]) -> N
     error = refused(api.post(f"/tasks/{task['key']}/claim"), 409, "CONCURRENT_UPDATE")
 
     assert error["message"] == f"{task['key']} is not ready: its status is completed."
+
+
+def test_what_is_next_is_shown_with_its_rank_and_why_and_can_be_claimed(api: httpx2.Client, project: dict[str, Any]) -> None:
+    for title, minutes in (("Short", 30), ("Long", 300)):
+        api.post("/tasks", json={"project_id": project["key"], "title": title, "estimated_minutes": minutes})
+
+    found = data(api.get("/tasks/next", params={"project_id": project["key"]}))["tasks"]
+    claimed = data(api.post(f"/tasks/{found[0]['key']}/claim"))
+    left = data(api.get("/tasks/next", params={"project_id": project["id"], "limit": 1}))["tasks"]
+
+    assert [(task["rank"], task["title"]) for task in found] == [(1, "Long"), (2, "Short")]
+    why = {"priority": "medium", "on_critical_path": False, "slack": 270, "due_date": None, "ended_lease": None}
+    assert found[1]["why"] == why
+    assert claimed["title"] == "Long"
+    assert [task["title"] for task in left] == ["Short"]
+    assert [task["rank"] for task in data(api.get("/tasks/next", params={"limit": 2}))["tasks"]] == [1, 2]
+
+
+def test_what_is_next_refuses_unknown_projects_and_lengths(api: httpx2.Client) -> None:
+    refused(api.get("/tasks/next", params={"project_id": "NOPE"}), 404, "NOT_FOUND")
+    refused(api.get("/tasks/next", params={"limit": 51}), 422, "VALIDATION_ERROR")

@@ -119,7 +119,7 @@ async def test_a_proposal_that_went_stale_is_refused_on_apply_and_can_be_rebased
 
     assert refused.code == "CONCURRENT_UPDATE"
     assert f'propose_patch_set(rebase="{id}")' in refused.text
-    assert "cannot be applied now" in shown
+    assert "stale, cannot be applied now" in shown
     assert f'propose_patch_set(rebase="{id}")' in shown
     assert "Release" in task
 

@@ -6,12 +6,13 @@ import functools
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from core import executor as executor_module
-from core.errors import StorageBusy
+from core.errors import DatabaseError, StorageBusy
 from core.executor import LONG_QUEUE, StoreExecutor
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="none")
@@ -36,6 +37,106 @@ def test_short_calls_share_one_thread_and_keep_their_order(executor: StoreExecut
 
     assert len(asyncio.run(many())) == 1
     assert seen == list(range(50))
+
+
+class Rounds:
+    """Stands for a storage that commits together; `log` says what happened in which order."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.log: list[str] = []
+        self._failure = failure
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        self.log.append("begin")
+        yield
+        if self._failure is not None:
+            raise self._failure
+        self.log.append("commit")
+
+    async def crowd(self, calls: list[Callable[[], object]]) -> list[object]:
+        """Run the calls so that all wait at once; return how each ended."""
+        executor = StoreExecutor("sqlite", together=self)
+        busy, gate = threading.Event(), threading.Event()
+
+        def block() -> None:
+            busy.set()
+            gate.wait(10)
+
+        blocking = asyncio.ensure_future(executor.run(block))
+        await asyncio.to_thread(busy.wait, 10)
+        waiting = [asyncio.ensure_future(executor.run(call)) for call in calls]
+        for call in waiting:
+            call.add_done_callback(lambda _: self.log.append("answer"))
+        await asyncio.sleep(0)
+        gate.set()
+        await blocking
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        executor.close()
+        return list(ended)
+
+    def call(self, name: str) -> Callable[[], str]:
+        def run() -> str:
+            self.log.append(name)
+            return name
+
+        return run
+
+
+def test_calls_that_wait_together_are_committed_together_and_answered_after_it() -> None:
+    rounds = Rounds()
+
+    ended = asyncio.run(rounds.crowd([rounds.call("a"), rounds.call("b"), rounds.call("c")]))
+
+    assert ended == ["a", "b", "c"]
+    assert rounds.log == ["begin", "a", "b", "c", "commit", "answer", "answer", "answer"]
+
+
+def test_a_call_that_fails_in_a_round_fails_alone() -> None:
+    rounds = Rounds()
+
+    ended = asyncio.run(rounds.crowd([rounds.call("a"), lambda: 1 / 0, rounds.call("c")]))
+
+    assert (ended[0], type(ended[1]), ended[2]) == ("a", ZeroDivisionError, "c")
+
+
+def test_a_round_that_cannot_be_committed_is_done_again_call_by_call() -> None:
+    failure = DatabaseError("There is no space left for the database.")
+    rounds = Rounds(failure)
+    alone = iter([False, True])
+
+    def write() -> str:
+        if next(alone):
+            raise failure
+        return "written, it seems"
+
+    ended = asyncio.run(rounds.crowd([rounds.call("read"), write, rounds.call("read")]))
+
+    assert ended == ["read", failure, "read"]
+
+
+def test_a_locked_database_ends_a_round_early_and_the_rest_goes_on() -> None:
+    rounds = Rounds()
+    tries = iter([True, False])
+
+    def locked_once() -> str:
+        if next(tries):
+            raise StorageBusy
+        return "b"
+
+    ended = asyncio.run(rounds.crowd([rounds.call("a"), locked_once, rounds.call("c")]))
+
+    assert ended == ["a", "b", "c"]
+    assert rounds.log[:3] == ["begin", "a", "commit"]
+
+
+def test_a_round_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor_module, "ROUND_CALLS", 2)
+    rounds = Rounds()
+
+    asyncio.run(rounds.crowd([rounds.call(name) for name in "abcd"]))
+
+    assert [word for word in rounds.log if word != "answer"] == ["begin", "a", "b", "commit", "begin", "c", "d", "commit"]
 
 
 def test_a_long_read_does_not_hold_up_a_short_call(executor: StoreExecutor) -> None:

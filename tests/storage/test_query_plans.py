@@ -13,10 +13,10 @@ from core.storage.interface import Transaction
 from core.storage.sql.session import SQLITE, Statement
 from tests.storage.builders import Database, creation, project, proposal, task
 
-MODULES = ("names", "closure", "loading", "saving", "history", "display", "outline", "tasks")
+MODULES = ("names", "closure", "loading", "saving", "history", "display", "outline", "past", "tasks", "claiming", "idempotency")
 ONLY_POSTGRESQL = {"LOCK_SEQUENCE", "LOCK_PROJECTS"}
-# Reads of a whole small table, bounded by their LIMIT.
-WHOLE_WORKSPACE = {"_NEWEST_PROJECT_KEYS"}
+# Reads bounded by their LIMIT; what may be claimed anywhere depends on every dependency there is.
+WHOLE_WORKSPACE = {"_NEWEST_PROJECT_KEYS", "CLAIMABLE"}
 
 
 def statements() -> Iterator[tuple[str, Statement]]:

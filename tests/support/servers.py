@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,12 +32,21 @@ def gateway_command() -> list[str]:
 @contextmanager
 def running_server(database_url: str, *, folder: Path, **settings: str) -> Iterator[str]:
     """Run the gateway and give its base URL; its log lines go to `folder`/gateway.log."""
+    with gateway_process(database_url, folder=folder, **settings) as (url, _):
+        yield url
+
+
+@contextmanager
+def gateway_process(
+    database_url: str, *, folder: Path, wrapper: Sequence[str] = (), **settings: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run the gateway, started by `wrapper`; give its base URL, and the process to those who want to end it themselves."""
     port = free_port()
     log = folder / "gateway.log"
     with (
         log.open("ab") as errors,
         subprocess.Popen(
-            gateway_command(),
+            [*wrapper, *gateway_command()],
             env=gateway_environment(database_url, PORT=str(port), **settings),
             cwd=folder,
             stdout=subprocess.PIPE,
@@ -49,7 +58,7 @@ def running_server(database_url: str, *, folder: Path, **settings: str) -> Itera
         if not process.stdout.readline():
             raise RuntimeError(f"the gateway did not start: {log.read_text('utf-8')}")
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", process
         finally:
             process.terminate()
             process.wait(STOP_SECONDS)

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from core.patches.snapshot import TaskRecord
-from core.storage.sql.names import EDGES_OF_PROJECT, Naming
+from core.storage.sql.names import Naming
 from core.storage.sql.rows import task_model
-from core.storage.sql.session import WORKSPACE, Statement
+from core.storage.sql.session import WORKSPACE, Row, Statement
 from core.storage.sql.tables import dependencies, tasks
 from core.storage.sql.types import among
 from schemas.primitives import CLOSED_STATUSES, TaskStatus
@@ -95,12 +95,12 @@ class Display(Naming):
         missing = {record.parent_id for record in records if record.parent_id is not None} - keys.keys()
         return keys | dict(self.rows_among(KEYS, missing))
 
-    def show_project(self, project_id: str, records: Sequence[TaskRecord], today: date) -> list[Task]:
-        """Show all live tasks of a project, parents before children, from one read of its edges."""
+    def show_outline(self, records: Sequence[TaskRecord], edges: Iterable[Row], today: date) -> list[Task]:
+        """Show all live tasks of a project, parents before children; `edges` are pairs of task and what it waits for."""
         known = {record.id: record for record in records}
         depends_on: dict[str, list[TaskRecord]] = defaultdict(list)
         blocks: dict[str, list[TaskRecord]] = defaultdict(list)
-        for task_id, depends_on_id in self.rows(EDGES_OF_PROJECT, project=project_id):
+        for task_id, depends_on_id in edges:
             if task_id in known and depends_on_id in known:
                 depends_on[task_id].append(known[depends_on_id])
                 blocks[depends_on_id].append(known[task_id])

@@ -25,11 +25,16 @@ _SQLITE_MEANINGS = {
 }
 _SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _POSTGRESQL_BUSY = ("55P03", "57014", "53300")  # lock not available, query cancelled, too many connections
+_POSTGRESQL_STOPPED = ("57P01", "57P02", "57P03")  # shut down, crashed, starting
 _POSTGRESQL_RETRY = ("40001", "40P01", "23505")  # 23505: another transaction took a key that was free when read
 
 
 class SerialisationFailure(Exception):
     """Another transaction came first; the same work may succeed when it is run again."""
+
+
+class ReadOnlyConnection(DatabaseError):
+    """The database file could not be written when the connection was made; perhaps it can be by now."""
 
 
 @contextmanager
@@ -62,7 +67,8 @@ def refusal(error: BaseException, place: str) -> Exception:
     log.error("database failure at %s", place, exc_info=error)
     if code is not None and code & 0xFF in _SQLITE_MEANINGS:
         message, hint = _SQLITE_MEANINGS[code & 0xFF]
-        return DatabaseError(f"{message} ({place})", hint=hint)
-    if type(error).__name__ == "OperationalError" and code is None:
+        kind = ReadOnlyConnection if code & 0xFF == sqlite3.SQLITE_READONLY else DatabaseError
+        return kind(f"{message} ({place})", hint=hint)
+    if state in _POSTGRESQL_STOPPED or (type(error).__name__ == "OperationalError" and code is None):
         return DatabaseError(f"The database does not answer ({place}).", hint="check that it runs, and DATABASE_URL")
     return DatabaseError()

@@ -42,8 +42,9 @@ PUT = Statement(_put())
 FORGET_PROJECTS = Statement(delete(patch_set_projects).where(_R.workspace_id == WORKSPACE, _R.patch_set_id == bindparam("i")))
 INSERT_TOUCHED = Statement(insert(patch_set_projects).values({column: bindparam(f"v_{column.name}") for column in _R}))
 TOTAL_CHANGES = Statement(select(_S.changes_total).where(_S.workspace_id == WORKSPACE, _S.id == bindparam("i")))
+CHANGE_COLUMNS = (_H.kind, _H.entity_id, _H.key, _H.title, _H.action, _H.fields, _H.patch_indexes, _H.cascaded)
 CHANGES = Statement(
-    select(_H.kind, _H.entity_id, _H.key, _H.title, _H.action, _H.fields, _H.patch_indexes, _H.cascaded)
+    select(*CHANGE_COLUMNS)
     .where(_H.workspace_id == WORKSPACE, _H.patch_set_id == bindparam("i"), _H.ordinal >= bindparam("after"))
     .order_by(_H.ordinal)
     .limit(bindparam("limit"))
@@ -51,6 +52,7 @@ CHANGES = Statement(
 _SUMMARY = (
     _S.id,
     _S.summary,
+    _S.rationale,
     _S.state,
     _S.engine,
     _S.author,
@@ -59,6 +61,7 @@ _SUMMARY = (
     _S.closed_by,
     _S.patch_count,
     _S.changes_total,
+    _S.totals,
     _S.seq,
     _S.reverts,
     _S.revisions,
@@ -94,14 +97,14 @@ class History(Naming):
 
     def list_changes(self, patch_set_id: str, *, after: int = 0, limit: int = 200) -> list[Change]:
         """Return stored changes of an applied set in plan order, from the `after`-th on."""
-        return [_change(row, self.codec) for row in self.rows(CHANGES, i=patch_set_id, after=after, limit=limit)]
+        return [change_of(row, self.codec) for row in self.rows(CHANGES, i=patch_set_id, after=after, limit=limit)]
 
     def list_patch_sets(self, query: PatchSetQuery) -> PatchSetListResponse:
         """Newest first: by seq where applied sets are asked for, else by creation."""
         applied_only = query.state == [ProposalState.APPLIED]
         sorting = Sorting((_S.seq, _S.id) if applied_only else (_S.created_at, _S.id), descending=True)
         page = list_page(self, query, patch_sets, self._filters(query), sorting)
-        found = [_summary(row, self.codec) for row in self.rows_in_order(SUMMARIES, page.ids)]
+        found = [summary_of(row, self.codec) for row in self.rows_in_order(SUMMARIES, page.ids)]
         return PatchSetListResponse.model_construct(patch_sets=found, **page.place)
 
     def _filters(self, query: PatchSetQuery) -> list[ColumnElement[bool]]:
@@ -115,11 +118,11 @@ class History(Naming):
             touching = select(_R.patch_set_id).where(_R.workspace_id == WORKSPACE, _R.project_id == project_id)
             filters.append(_S.id.in_(touching))
         if query.task is not None:
-            filters.append(_S.id.in_(_touching_task(self.require_task_id(query.task))))
+            filters.append(_S.id.in_(touching_task(self.require_task_id(query.task))))
         return filters
 
 
-def _touching_task(task_id: str) -> CompoundSelect[str]:
+def touching_task(task_id: str) -> CompoundSelect[str]:
     about = select(comments.c.id).where(comments.c.workspace_id == WORKSPACE, comments.c.task_id == task_id)
     changes = select(_H.patch_set_id).where(_H.workspace_id == WORKSPACE)
     return union(
@@ -189,7 +192,7 @@ def _record(row: Row, codec: Codec) -> PatchSetRecord:
     )
 
 
-def _change(row: Row, codec: Codec) -> Change:
+def change_of(row: Row, codec: Codec) -> Change:
     return Change.model_construct(
         kind=EntityKind(row[0]),
         id=row[1],
@@ -202,19 +205,21 @@ def _change(row: Row, codec: Codec) -> Change:
     )
 
 
-def _summary(row: Row, codec: Codec) -> PatchSetSummary:
+def summary_of(row: Row, codec: Codec) -> PatchSetSummary:
     return PatchSetSummary.model_construct(
         id=row[0],
         summary=row[1],
-        state=ProposalState(row[2]),
-        engine=row[3],
-        author=row[4],
-        created_at=codec.load_instant(row[5]),
-        closed_at=None if row[6] is None else codec.load_instant(row[6]),
-        closed_by=row[7],
-        patch_count=row[8],
-        changes_total=row[9],
-        seq=row[10],
-        reverts=codec.load_json(row[11]),
-        revisions=codec.load_json(row[12]),
+        rationale=row[2],
+        state=ProposalState(row[3]),
+        engine=row[4],
+        author=row[5],
+        created_at=codec.load_instant(row[6]),
+        closed_at=None if row[7] is None else codec.load_instant(row[7]),
+        closed_by=row[8],
+        patch_count=row[9],
+        changes_total=row[10],
+        totals=Totals.model_construct(**codec.load_json(row[11])),
+        seq=row[12],
+        reverts=codec.load_json(row[13]),
+        revisions=codec.load_json(row[14]),
     )

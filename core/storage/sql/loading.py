@@ -27,6 +27,10 @@ _OWN = _T.workspace_id == WORKSPACE
 _TASKS = select(*TASK_COLUMNS).where(_OWN)
 
 
+# What goes or comes back together is listed in this order, whichever database holds it.
+_BY_PLACE = (_T.depth, _T.position, _T.id)
+
+
 def _upwards() -> Select[Any]:
     """Select some tasks and everything above them."""
     up = select(_T.id, _T.parent_id).where(_OWN, among(_T.id, "ids")).cte("up", recursive=True)
@@ -37,7 +41,7 @@ def _upwards() -> Select[Any]:
 def _descendants() -> Select[Any]:
     down = select(_T.id).where(_OWN, among(_T.parent_id, "ids")).cte("down", recursive=True)
     down = down.union(select(_T.id).join_from(down, tasks, _T.parent_id == down.c.id).where(_OWN))
-    return _TASKS.where(_T.id.in_(select(down.c.id)))
+    return _TASKS.where(_T.id.in_(select(down.c.id))).order_by(*_BY_PLACE)
 
 
 _PLACES = {True: _T.parent_id == bindparam("parent"), False: _T.parent_id.is_(None) & (_T.project_id == bindparam("project"))}
@@ -74,8 +78,8 @@ def _lock() -> Select[Any]:
 
 UPWARDS = Statement(_upwards())
 DESCENDANTS = Statement(_descendants())
-TASKS_OF_PROJECT = Statement(_TASKS.where(_T.project_id == bindparam("project")))
-TASKS_OF_DELETION = Statement(_TASKS.where(among(_T.deletion_id, "ids")))
+TASKS_OF_PROJECT = Statement(_TASKS.where(_T.project_id == bindparam("project")).order_by(*_BY_PLACE))
+TASKS_OF_DELETION = Statement(_TASKS.where(among(_T.deletion_id, "ids")).order_by(*_BY_PLACE))
 TASKS_OF_PLACE = {nested: Statement(_TASKS.where(place).order_by(_T.position, _T.id)) for nested, place in _PLACES.items()}
 BEFORE = {nested: _beside(nested, after=False) for nested in _PLACES}
 AFTER = {nested: _beside(nested, after=True) for nested in _PLACES}

@@ -1,7 +1,7 @@
 """The tasks of a project in outline order: depth first, siblings by position."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from sqlalchemy import bindparam, select, tuple_
@@ -10,6 +10,7 @@ from core.errors import InvalidCursor
 from core.patches.snapshot import TaskRecord
 from core.storage.sql.display import Display
 from core.storage.sql.loading import UPWARDS
+from core.storage.sql.names import EDGES_OF_PROJECT
 from core.storage.sql.paging import parse_cursor, render_cursor
 from core.storage.sql.rows import TASK_COLUMNS, task_record
 from core.storage.sql.session import WORKSPACE, Statement
@@ -39,7 +40,8 @@ class Outline(Display):
         Without `limit` the project is read at once; with it the cost follows the page.
         """
         if limit is None:
-            return self.show_project(project_id, self._whole_outline(project_id), today), None
+            records = [task_record(row, self.codec) for row in self.rows(LIVE_OF_PROJECT, project=project_id)]
+            return self.show_outline(in_outline_order(records), self.rows(EDGES_OF_PROJECT, project=project_id), today), None
         records = self._outline_page(project_id, limit, cursor)
         more = len(records) > limit
         shown = self.show_tasks(records[:limit], today)
@@ -48,21 +50,6 @@ class Outline(Display):
     def list_subtasks(self, task_id: str, *, today: date) -> list[Task]:
         """Return direct live children in order, at most 1,000."""
         return self.show_tasks(self._next(None, task_id, _BEFORE_ALL, MAX_SUBTASKS), today)
-
-    def _whole_outline(self, project_id: str) -> list[TaskRecord]:
-        children: dict[str | None, list[TaskRecord]] = defaultdict(list)
-        for row in self.rows(LIVE_OF_PROJECT, project=project_id):
-            record = task_record(row, self.codec)
-            children[record.parent_id].append(record)
-        for siblings in children.values():
-            siblings.sort(key=lambda record: (record.position, record.id), reverse=True)
-        ordered: list[TaskRecord] = []
-        waiting = list(children[None])
-        while waiting:
-            record = waiting.pop()
-            ordered.append(record)
-            waiting.extend(children.get(record.id, ()))
-        return ordered
 
     def _outline_page(self, project_id: str, limit: int, cursor: str | None) -> list[TaskRecord]:
         """Walk depth first from the cursor on, until one more than `limit` is found."""
@@ -103,3 +90,19 @@ class Outline(Display):
         statement = TOP_LEVEL if parent_id is None else CHILDREN
         rows = self.rows(statement, project=project_id, parent=parent_id, position=position, id=task_id, limit=limit)
         return [task_record(row, self.codec) for row in rows]
+
+
+def in_outline_order(records: Iterable[TaskRecord]) -> list[TaskRecord]:
+    """Return live tasks depth first: parents before their children, siblings by position."""
+    children: dict[str | None, list[TaskRecord]] = defaultdict(list)
+    for record in records:
+        children[record.parent_id].append(record)
+    for siblings in children.values():
+        siblings.sort(key=lambda record: (record.position, record.id), reverse=True)
+    ordered: list[TaskRecord] = []
+    waiting = list(children[None])
+    while waiting:
+        record = waiting.pop()
+        ordered.append(record)
+        waiting.extend(children.get(record.id, ()))
+    return ordered

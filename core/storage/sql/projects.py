@@ -1,16 +1,22 @@
 """Read projects as every door shows them."""
 
-from sqlalchemy import ColumnElement
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, select
 
 from core.storage.sql.filters import PROJECT_TEXT, contains_text, has_tag, is_live, sorting_of
-from core.storage.sql.names import PROJECTS_BY_ID, PROJECTS_BY_KEY, Naming
+from core.storage.sql.names import PROJECTS_BY_ID, PROJECTS_BY_KEY, Naming, canonical
 from core.storage.sql.paging import list_page
 from core.storage.sql.rows import project_model, project_record
-from core.storage.sql.session import WORKSPACE
+from core.storage.sql.session import WORKSPACE, Statement
 from core.storage.sql.tables import projects
+from core.storage.sql.types import among
 from schemas.projects import Project, ProjectListResponse, ProjectQuery
 
 _P = projects.c
+_REVISIONS = select(_P.id, _P.key, _P.revision).where(_P.workspace_id == WORKSPACE, _P.deleted_at.is_(None))
+REVISIONS_BY_ID = Statement(_REVISIONS.where(among(_P.id, "ids")))
+REVISIONS_BY_KEY = Statement(_REVISIONS.where(among(_P.key, "ids")))
 
 
 class ProjectReads(Naming):
@@ -21,6 +27,14 @@ class ProjectReads(Naming):
         for row in self.named_rows([name], PROJECTS_BY_ID, PROJECTS_BY_KEY):
             return project_model(project_record(row, self.codec))
         return None
+
+    def find_revisions(self, names: Iterable[str]) -> dict[str, tuple[str, int]]:
+        """Return id and revision of each live project among `names` (ids or keys), by the name as given."""
+        meant = {name: canonical(name) for name in names}
+        known: dict[str, tuple[str, int]] = {}
+        for project_id, key, revision in self.named_rows(meant.values(), REVISIONS_BY_ID, REVISIONS_BY_KEY):
+            known[project_id] = known[key] = (project_id, revision)
+        return {name: known[found] for name, found in meant.items() if found in known}
 
     def list_projects(self, query: ProjectQuery) -> ProjectListResponse:
         page = list_page(self, query, projects, self._project_filters(query), sorting_of(projects, query.sort))

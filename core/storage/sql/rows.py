@@ -9,13 +9,15 @@ from datetime import date
 from core.patches.snapshot import CommentRecord, ProjectRecord, TaskRecord
 from core.storage.sql.session import Codec, Row, dump_json
 from core.storage.sql.tables import comments, projects, tasks
-from schemas.primitives import CLOSED_STATUSES, Priority, ProjectStatus, TaskStatus
+from schemas.primitives import Priority, ProjectStatus, TaskStatus
 from schemas.projects import Project
 from schemas.tasks import Comment, Task
 
-_TASK_STATUS = {member.value: member for member in TaskStatus}
+TASK_STATUS = {member.value: member for member in TaskStatus}
 _PROJECT_STATUS = {member.value: member for member in ProjectStatus}
-_PRIORITY = {member.value: member for member in Priority}
+PRIORITY = {member.value: member for member in Priority}
+# Once: members of enums are slow to look up before Python 3.12.
+_TODO, _COMPLETED, _CANCELLED = TaskStatus.TODO, TaskStatus.COMPLETED, TaskStatus.CANCELLED
 
 # Selected in the order of the records' fields, which is also the tables' order after the workspace.
 PROJECT_COLUMNS = [projects.c[field.name] for field in fields(ProjectRecord)]
@@ -34,7 +36,7 @@ def project_record(row: Row, codec: Codec) -> ProjectRecord:
         instant(row[5]),
         row[6],
         _PROJECT_STATUS[row[7]],
-        _PRIORITY[row[8]],
+        PRIORITY[row[8]],
         json(row[9]),
         None if row[10] is None else day(row[10]),
         None if row[11] is None else day(row[11]),
@@ -98,8 +100,8 @@ def task_record(row: Row, codec: Codec) -> TaskRecord:
         instant(row[10]),
         row[11],
         json(row[12]),
-        _TASK_STATUS[row[13]],
-        _PRIORITY[row[14]],
+        TASK_STATUS[row[13]],
+        PRIORITY[row[14]],
         json(row[15]),
         row[16],
         None if row[17] is None else day(row[17]),
@@ -217,11 +219,9 @@ def task_model(
     """Return the task as shown; `waits`: it or an ancestor depends on something open."""
     is_leaf = record.subtask_count == 0
     live = record.deleted_at is None
-    is_open = live and record.status not in CLOSED_STATUSES
-    if is_leaf:
-        done = 100 if record.status is TaskStatus.COMPLETED else 0
-    else:
-        done = progress(record.leaf_count, record.leaf_completed)
+    status = record.status
+    is_open = live and status is not _COMPLETED and status is not _CANCELLED
+    done = (100 if status is _COMPLETED else 0) if is_leaf else progress(record.leaf_count, record.leaf_completed)
     return Task.trusted(
         id=record.id,
         key=record.key,
@@ -233,7 +233,7 @@ def task_model(
         title=record.title,
         description=record.description,
         acceptance_criteria=record.acceptance_criteria,
-        status=record.status,
+        status=status,
         priority=record.priority,
         tags=record.tags,
         assignee=record.assignee,
@@ -245,7 +245,7 @@ def task_model(
         custom=record.custom,
         depends_on=depends_on,
         blocks=blocks,
-        is_ready=live and is_leaf and record.status is TaskStatus.TODO and not waits,
+        is_ready=live and is_leaf and status is _TODO and not waits,
         is_overdue=is_open and record.due_date is not None and record.due_date < today,
         progress=done,
         subtask_count=record.subtask_count,

@@ -11,16 +11,18 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, select, update
 
+from core.patches.past import RENUMBERING
 from core.patches.plan import Effects, Plan
-from core.patches.snapshot import ProjectRecord, TaskRecord
+from core.patches.snapshot import ProjectRecord, Renumbering, TaskRecord
 from core.storage.interface import PatchSetRecord
 from core.storage.sql.failures import SerialisationFailure
 from core.storage.sql.history import INSERT_TOUCHED, History
 from core.storage.sql.rows import comment_row, project_row, task_row
 from core.storage.sql.session import WORKSPACE, Row, Statement
 from core.storage.sql.tables import comments, dependencies, patch_set_changes, patch_sets, projects, tasks
+from core.storage.sql.watching import CHANNEL
 from schemas.changes import Change
 from schemas.patches import ProposalState
 
@@ -66,7 +68,13 @@ _PROJECT_PLACES = _places(projects, _mutable(projects))
 _TASK_PLACES = _places(tasks, _mutable(tasks))
 
 # Taken last and held to the commit, so that the order of `seq` is the order of commits.
-LOCK_SEQUENCE = Statement(select(func.pg_advisory_xact_lock(func.hashtextextended(WORKSPACE, 0))))
+# The notification is sent by the commit itself; it says no more than that the history has grown.
+LOCK_SEQUENCE = Statement(
+    select(
+        func.pg_advisory_xact_lock(func.hashtextextended(WORKSPACE, 0)),
+        func.pg_notify(literal_column(f"'{CHANNEL}'"), literal_column("''")),
+    )
+)
 TAKE_SEQ = Statement(
     update(patch_sets)
     .where(patch_sets.c.workspace_id == WORKSPACE, patch_sets.c.id == bindparam("i"))
@@ -136,7 +144,7 @@ class Saving(History):
 
     def _save_history(self, patch_set_id: str, plan: Plan) -> None:
         workspace, revisions, dumps = self.workspace, plan.effects.revisions, orjson.dumps
-        ordinals = itertools.count()
+        ordinals, hidden = itertools.count(), itertools.count()
 
         def change_row(item: tuple[Change, str]) -> Row:
             change, project_id = item
@@ -156,5 +164,12 @@ class Saving(History):
                 change.cascaded,
             )
 
+        def renumbering_row(renumbering: Renumbering) -> Row:
+            steps = {task_id: {"before": old, "after": new} for task_id, (old, new) in renumbering.positions.items()}
+            project_id, home = renumbering.project_id, renumbering.home
+            place = (project_id, RENUMBERING, home, home, "", revisions[project_id][1], "renumbered", dumps(steps).decode())
+            return (workspace, patch_set_id, -1 - next(hidden), *place, "[]", False)  # below zero: no answer shows it
+
         self.execute_many(INSERT_TOUCHED, revisions.items(), lambda item: (workspace, patch_set_id, item[0], *item[1]))
         self.execute_many(INSERT_CHANGES, list(zip(plan.changes, plan.change_projects, strict=True)), change_row)
+        self.execute_many(INSERT_CHANGES, plan.effects.renumberings, renumbering_row)

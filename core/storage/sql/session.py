@@ -6,6 +6,7 @@ then pass the dialect's `Codec` instead of SQLAlchemy's type processors.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
@@ -99,10 +100,18 @@ class Session:
         self.locking = locking  # rows that will be written are locked first (PostgreSQL writes)
         self._driver: Any = connection.connection.driver_connection
 
+    def savepoint(self) -> AbstractContextManager[object, None]:
+        """Undo what is written inside when it raises; the transaction itself goes on."""
+        return self.connection.begin_nested()
+
     def rows(self, statement: Statement, **parameters: Any) -> list[Row]:
         """Run a query with values the driver understands as they are."""
         found: list[Row] = self._run(statement, parameters).fetchall()
         return found
+
+    def stream(self, statement: Statement, **parameters: Any) -> Iterator[Row]:
+        """Run a query whose rows are read once; on SQLite they never exist all at the same time."""
+        yield from self._run(statement, parameters)
 
     def row(self, statement: Statement, **parameters: Any) -> Row | None:
         return next(iter(self.rows(statement, **parameters)), None)

@@ -3,21 +3,28 @@
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from core.errors import StorageBusy
 from core.settings import Settings
-from core.storage.interface import Storage, Transaction
+from core.storage.interface import Storage, Transaction, Watch
 from core.storage.sql import engines, upgrade
-from core.storage.sql.failures import SerialisationFailure, translated
+from core.storage.sql.access import AccessRecords
+from core.storage.sql.claiming import ClaimReads
+from core.storage.sql.events import EventReads
+from core.storage.sql.failures import ReadOnlyConnection, SerialisationFailure, translated
+from core.storage.sql.idempotency import IdempotencyKeys
 from core.storage.sql.loading import Loading
+from core.storage.sql.past import PastReads
 from core.storage.sql.projects import ProjectReads
+from core.storage.sql.rounds import Round, Rounds
 from core.storage.sql.saving import Saving
 from core.storage.sql.session import POSTGRESQL, SQLITE
-from core.storage.sql.tasks import TaskReads
+from core.storage.sql.watching import DatabaseWatch, watch_database
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -26,7 +33,7 @@ _ATTEMPTS = 6
 _PAUSE_SECONDS = 0.02
 
 
-class SqlTransaction(Loading, Saving, ProjectReads, TaskReads):
+class SqlTransaction(Loading, Saving, ProjectReads, ClaimReads, PastReads, EventReads, IdempotencyKeys, AccessRecords):
     """One transaction on one workspace: everything `core.storage.interface.Transaction` asks for."""
 
 
@@ -40,25 +47,65 @@ class SqlStorage:
         self._place = engines.place_of(engine.url)
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._codec = SQLITE if self._is_sqlite else POSTGRESQL
+        self._watches: list[DatabaseWatch] = []
+        self._rounds = Rounds()
 
     def read(self, workspace: str, work: Callable[[Transaction], T]) -> T:
         """Return `work(tx)` on one consistent state."""
-        return self._run(self._reader, workspace, work, locking=False)
+        return self._run(self._reader, workspace, lambda begin: work(begin()), locking=False)
 
     def write(self, workspace: str, work: Callable[[Transaction], T]) -> T:
         """Return `work(tx)` once committed; any exception leaves nothing behind."""
-        return self._run(self._writer, workspace, work, locking=not self._is_sqlite)
+        return self.write_late(workspace, lambda begin: work(begin()))
 
-    def _run(self, engine: Engine, workspace: str, work: Callable[[Transaction], T], *, locking: bool) -> T:
+    def write_late(self, workspace: str, work: Callable[[Callable[[], Transaction]], T]) -> T:
+        """Like `write`, with a transaction that begins when `work` calls its argument, once."""
+        result = self._run(self._writer, workspace, work, locking=not self._is_sqlite)
+        if self._rounds.current is None:
+            self._stir()
+        return result
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit all that this thread writes in the block at its end, as one transaction; see `core.storage.sql.rounds`."""
+        round_ = self._rounds.current = Round(self._writer)
+        try:
+            with translated(place=self._place), round_.committed():
+                yield
+        finally:
+            self._rounds.current = None
+        if round_.begun:
+            self._stir()
+
+    def _run(self, engine: Engine, workspace: str, work: Callable[[Callable[[], Transaction]], T], *, locking: bool) -> T:
         """Run `work` in a transaction; where another one came first, run it again on the new state."""
         for attempt in range(_ATTEMPTS):
             try:
-                with translated(place=self._place), engine.connect() as connection, connection.begin():
-                    return work(SqlTransaction(connection, workspace, self._codec, locking=locking))
+                with translated(place=self._place), ExitStack() as transaction:
+
+                    def begin() -> SqlTransaction:
+                        connection = self._begin(engine, transaction)
+                        return SqlTransaction(connection, workspace, self._codec, locking=locking)
+
+                    return work(begin)
+            except ReadOnlyConnection:
+                # One made while the file could not be written stays so when it can. The pool itself is kept: what is
+                # in use just now comes back to it and goes the next time, where a replaced pool would leave it open.
+                engine.pool.dispose()
+                if attempt:
+                    raise
             except SerialisationFailure:
                 log.info("another transaction came first; this one runs again", exc_info=True)
                 time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))  # noqa: S311  # jitter
         raise StorageBusy
+
+    def _begin(self, engine: Engine, transaction: ExitStack) -> Connection:
+        round_ = self._rounds.current
+        if round_ is not None and (round_.begun or engine is self._writer):
+            return transaction.enter_context(round_.part())
+        connection = transaction.enter_context(engine.connect())
+        transaction.enter_context(connection.begin())
+        return connection
 
     def prepare(self, *, create: bool, migrate: bool) -> None:
         """Open and check the database; create or upgrade it where allowed. Raises DatabaseError with the way out."""
@@ -72,7 +119,20 @@ class SqlStorage:
         with translated(place=self._place), self._reader.connect() as connection:
             connection.execute(text("SELECT 1"))
 
+    def watch(self, notify: Callable[[], None]) -> Watch:
+        """Call `notify` from a thread of its own: once now, and whenever any process may have applied a set."""
+        watch = watch_database(self._writer.url, notify)
+        self._watches = [*(one for one in self._watches if one.alive), watch]
+        return watch
+
+    def _stir(self) -> None:
+        for watch in self._watches:
+            watch.stir()
+
     def close(self) -> None:
+        for watch in self._watches:
+            watch.close()
+            watch.join()
         self._writer.dispose()
 
 

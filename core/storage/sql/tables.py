@@ -252,3 +252,49 @@ patch_set_changes = Table(
 )
 _H = patch_set_changes.c
 _index("ix_patch_set_changes_entity", _H.workspace_id, _H.kind, _H.entity_id, _H.revision)
+
+# How keyed calls ended; a row without an answer is seen only by the transaction that is making one.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("subject", CODE, nullable=False),
+    Column("key", CODE, nullable=False),
+    Column("fingerprint", CODE, nullable=False),
+    Column("refused", Boolean, nullable=False),
+    Column("answer", Text),
+    Column("expires_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "subject", "key"),
+)
+_K = idempotency_keys.c
+_index("ix_idempotency_keys_expiry", _K.workspace_id, _K.expires_at)
+
+# `id` is unique by itself: a caller shows its key before anybody knows its workspace.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("id", CODE, nullable=False),
+    Column("name", CODE, nullable=False),
+    Column("hash", CODE, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    UniqueConstraint("id"),
+)
+_A = api_keys.c
+_LIVE = _A.revoked_at.is_(None)
+Index("ix_api_keys_live_name", _A.workspace_id, _A.name, unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("subject", CODE, nullable=False),
+    Column("role", CODE, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "subject"),
+)

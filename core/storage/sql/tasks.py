@@ -1,12 +1,12 @@
 """Read tasks and comments as every door shows them."""
 
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, not_, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, not_, or_, select
 
-from core.storage.sql.filters import TASK_TEXT, by_priority, contains_text, due_last, has_tag, is_live, is_open, sorting_of
+from core.storage.sql.filters import TASK_TEXT, contains_text, has_tag, is_live, is_open, sorting_of
 from core.storage.sql.names import TASKS_BY_ID, TASKS_BY_KEY
 from core.storage.sql.outline import Outline
 from core.storage.sql.paging import list_page
@@ -48,27 +48,11 @@ class TaskReads(Outline):
         placed = query.root or query.parent is not None
         sort = query.sort or (TaskSort.POSITION if placed else TaskSort.NEWEST)
         page = list_page(self, query, tasks, self._task_filters(query, today), sorting_of(tasks, sort))
-        return TaskListResponse.model_construct(tasks=self._show_by_id(page.ids, today), **page.place)
+        return TaskListResponse.model_construct(tasks=self.show_by_id(page.ids, today=today), **page.place)
 
-    def claim_candidates(self, project_id: str | None, *, now: datetime, today: date, limit: int = 50) -> list[Task]:
-        """Return ready leaves and in_progress leaves whose lease has ended: by priority, due date, position."""
-        lapsed = and_(_T.status == TaskStatus.IN_PROGRESS.value, _T.claim_expires_at < now)
-        free = and_(_T.status == TaskStatus.TODO.value, _T.id.not_in(_waiting(project_id)))
-        statement = select(_T.id).where(
-            _T.workspace_id == WORKSPACE,
-            _T.status.in_([TaskStatus.TODO.value, TaskStatus.IN_PROGRESS.value]),
-            _T.deleted_at.is_(None),
-            _T.subtask_count == 0,
-            or_(free, lapsed),
-        )
-        if project_id is not None:
-            statement = statement.where(_T.project_id == project_id)
-        statement = statement.order_by(by_priority(tasks), *due_last(tasks), _T.position, _T.id).limit(limit)
-        return self._show_by_id([task_id for (task_id,) in self.query(statement)], today)
-
-    def _show_by_id(self, ids: list[str], today: date) -> list[Task]:
-        rows = self.rows_in_order(TASKS_BY_ID, ids)
-        return self.show_tasks([task_record(row, self.codec) for row in rows], today)
+    def show_by_id(self, ids: Sequence[str], *, today: date) -> list[Task]:
+        """Return these tasks, which exist, in this order."""
+        return self.show_tasks([task_record(row, self.codec) for row in self.rows_in_order(TASKS_BY_ID, ids)], today)
 
     def list_comments(self, task_id: str, *, page: int = 1, per_page: int = 50) -> CommentListResponse:
         """Newest page first; each page oldest first."""
@@ -99,7 +83,7 @@ class TaskReads(Outline):
             filters.append(_T.parent_id.is_(None))
         filters.extend(self._plain_filters(query))
         if query.ready is not None:
-            ready = and_(_T.subtask_count == 0, _T.status == TaskStatus.TODO.value, _T.id.not_in(_waiting(project_id)))
+            ready = and_(_T.subtask_count == 0, _T.status == TaskStatus.TODO.value, _T.id.not_in(waiting_tasks(project_id)))
             filters.append(ready if query.ready else not_(ready))
         if query.overdue is not None:
             overdue = and_(_T.due_date < today, is_open(tasks))
@@ -125,7 +109,7 @@ class TaskReads(Outline):
             yield contains_text(TASK_TEXT, query.query, self.codec.dialect.name)
 
 
-def _waiting(project_id: str | None) -> Select[Any]:
+def waiting_tasks(project_id: str | BindParameter[str] | None) -> Select[Any]:
     """Select the tasks that wait: they or an ancestor depend on something open."""
     task, other = tasks.alias("waiting_task"), tasks.alias("awaited")
     open_edges = (

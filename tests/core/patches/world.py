@@ -8,9 +8,10 @@ from typing import Any
 
 from core.patches.needs import needs_of
 from core.patches.parse import parse_patches
+from core.patches.past import RENUMBERING, Past, Stamp, Step
 from core.patches.plan import Plan, plan
-from core.patches.snapshot import GraphNode, LaterChange, Needs, ProjectRecord, Snapshot, TaskRecord
-from schemas.changes import EntityKind
+from core.patches.snapshot import GraphNode, LaterChange, Needs, ProjectRecord, Renumbering, Snapshot, TaskRecord
+from schemas.changes import Change, EntityKind
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -31,6 +32,9 @@ class World:
         self.tasks: dict[str, TaskRecord] = {}
         self.edges: list[tuple[str, str]] = []
         self.history: list[tuple[EntityKind, str, LaterChange]] = []
+        self.changes: list[tuple[str, int, Change]] = []  # project id, its revision, and what changed; oldest first
+        self.renumberings: list[tuple[int, Renumbering]] = []
+        self.instants: dict[tuple[str, int], datetime] = {}  # (project id, revision) -> when it was made
         self.ids = CountingIds()
         self.now = START
         self.max_depth = max_depth
@@ -99,7 +103,42 @@ class World:
             revision = effects.revisions[project_id][1]
             entry = LaterChange(revision, change.action, {name: dict(values) for name, values in change.fields.items()})
             self.history.append((change.kind, change.id, entry))
+            self.changes.append((project_id, revision, change))
+        for renumbering in effects.renumberings:
+            self.renumberings.append((effects.revisions[renumbering.project_id][1], renumbering))
+        self.instants |= {(project_id, after): self.now for project_id, (_, after) in effects.revisions.items()}
         self.now += timedelta(minutes=1)
+
+    def past(self, key: str, revision: int) -> Past:
+        """Return a project as it was at a revision."""
+        project_id = self.project(key).id
+        tasks = {task.id: copy(task) for task in self.tasks.values() if task.project_id == project_id}
+        past = Past(copy(self.project(key)), tasks)
+        for source, target in self.edges:
+            if source in tasks:
+                past.edges[source].append(target)
+        past.rewind(step for made, step in self._steps(project_id) if made > revision)
+        stamps = {
+            change.id: Stamp(made, self.instants[project_id, made])
+            for owner, made, change in self.changes
+            if owner == project_id and made <= revision and change.id in past.changed
+        }
+        past.stamp(Stamp(revision, self.instants[project_id, revision]), stamps)
+        past.recount()
+        return past
+
+    def _steps(self, project_id: str) -> list[tuple[int, Step]]:
+        """Return the steps of a project's history, newest first."""
+        steps = [
+            (made, Step(change.kind.value, change.id, change.action.value, change.fields))
+            for owner, made, change in self.changes
+            if owner == project_id
+        ]
+        for made, renumbering in self.renumberings:
+            numbers = {item: {"before": old, "after": new} for item, (old, new) in renumbering.positions.items()}
+            if renumbering.project_id == project_id:
+                steps.append((made, Step(RENUMBERING, renumbering.home, "renumbered", numbers)))
+        return sorted(steps, key=lambda item: -item[0])
 
     def snapshot(self, needs: Needs) -> Snapshot:
         """Return everything: a plan must not depend on what was left out."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from core.clock import FixedClock
 from core.context import Context
 from core.errors import DomainError, InvalidPatch
-from core.services import patch_sets, projects
+from core.services import patch_sets, projects, reverting
 from core.settings import Settings
 from core.wiring import Orchestrator
 from schemas.patches import PatchSet
@@ -155,7 +155,7 @@ def test_reverting_newest_first_gives_back_every_earlier_state(
             states.pop()
             patch_set_id = applied.pop()
             if patch_sets.get_patch_set(ctx, patch_set_id).applied is not None and _can_be_undone(ctx, patch_set_id):
-                patch_sets.revert_patch_set(ctx, patch_set_id)
+                reverting.revert_patch_set(ctx, patch_set_id)
             assert normal(stored(ctx)) == states[-1]
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from core.context import Context, Principal, Scope
 from core.errors import ConcurrentUpdate, DomainError, Forbidden, IdempotencyKeyReused, InvalidPatch, NotFound, PatchSetClosed
-from core.services import patch_sets, projects, tasks
+from core.services import claiming, history, patch_sets, projects, reverting, tasks
 from core.services.answers import validation_answer
 from core.wiring import Orchestrator
 from schemas.changes import ApplyResponse, ValidationResponse
@@ -85,7 +85,7 @@ def test_an_id_cannot_be_used_for_other_patches(ctx: Context, web: ApplyResponse
 
 def test_posting_a_stored_proposal_back_applies_that_proposal(ctx: Context, web: ApplyResponse) -> None:
     proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")), engine="rules")
-    sent_back = PatchSet.model_validate(proposal.model_dump(mode="json", exclude={"preview", "applied"}))
+    sent_back = PatchSet.model_validate(proposal.model_dump(mode="json", exclude={"preview", "applied", "stale"}))
 
     patch_sets.apply_patch_set(ctx, sent_back)
 
@@ -170,14 +170,14 @@ def test_a_revert_gives_back_the_state_and_the_history_grows(ctx: Context, web: 
         ),
     )
 
-    patch_sets.revert_patch_set(ctx, applied.patch_set_id or "")
+    reverting.revert_patch_set(ctx, applied.patch_set_id or "")
 
     after = projects.get_hierarchy(ctx, "WEB").tasks
     hidden = {"revision", "updated_at", "children"}
     assert [task.model_dump(exclude=hidden) for task in after] == [task.model_dump(exclude=hidden) for task in before]
-    history = patch_sets.list_history(ctx, "WEB", PatchSetQuery())
-    assert history.total == 4
-    assert history.patch_sets[0].reverts == [applied.patch_set_id]
+    past = history.list_history(ctx, "WEB", PatchSetQuery())
+    assert past.total == 4
+    assert past.patch_sets[0].reverts == [applied.patch_set_id]
 
 
 def test_a_revert_is_refused_when_what_it_would_put_back_has_changed(ctx: Context, web: ApplyResponse) -> None:
@@ -185,7 +185,7 @@ def test_a_revert_is_refused_when_what_it_would_put_back_has_changed(ctx: Contex
     tasks.update_task(ctx, "WEB-2", TaskUpdate(title="Sign-in"))
 
     with pytest.raises(ConcurrentUpdate) as refusal:
-        patch_sets.revert_patch_set(ctx, applied.patch_set_id or "")
+        reverting.revert_patch_set(ctx, applied.patch_set_id or "")
 
     assert [(c.base, c.current, c.proposed) for c in refusal.value.conflicts] == [("Login", "Sign-in", "Auth")]
 
@@ -200,8 +200,8 @@ def test_reverting_the_creation_of_a_project_removes_it_with_its_tasks(ctx: Cont
         ),
     )
 
-    undone = patch_sets.revert_patch_set(ctx, created.patch_set_id or "")
-    redone = patch_sets.revert_patch_set(ctx, undone.patch_set_id or "")
+    undone = reverting.revert_patch_set(ctx, created.patch_set_id or "")
+    redone = reverting.revert_patch_set(ctx, undone.patch_set_id or "")
 
     assert undone.totals.deleted == 3
     assert redone.totals.restored == 3
@@ -212,14 +212,14 @@ def test_a_set_that_only_commented_cannot_be_reverted(ctx: Context, web: ApplyRe
     commented = tasks.add_comment(ctx, "WEB-2", "Nice")
 
     with pytest.raises(InvalidPatch):
-        patch_sets.revert_patch_set(ctx, commented.effect.patch_set_id or "")
+        reverting.revert_patch_set(ctx, commented.effect.patch_set_id or "")
 
 
 def test_only_an_applied_set_can_be_reverted(ctx: Context, web: ApplyResponse) -> None:
     proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
 
     with pytest.raises(PatchSetClosed):
-        patch_sets.revert_patch_set(ctx, proposal.id)
+        reverting.revert_patch_set(ctx, proposal.id)
 
 
 def test_an_unknown_patch_set_is_not_found(ctx: Context) -> None:
@@ -245,7 +245,7 @@ def test_whoever_may_only_propose_cannot_apply(orchestrator: Orchestrator, web: 
         lambda: patch_sets.apply_proposal(guest, proposal.id),
         lambda: patch_sets.apply_patch_set(guest, a_set(rename("WEB-2", "Login"))),
         lambda: tasks.update_task(guest, "WEB-2", TaskUpdate(title="x")),
-        lambda: tasks.claim_task(guest, project="WEB"),
+        lambda: claiming.claim_task(guest, project="WEB"),
     ):
         with pytest.raises(Forbidden):
             attempt()
@@ -260,7 +260,7 @@ def test_a_large_set_answers_with_a_first_page_of_changes(ctx: Context, web: App
     titles = [change.title for change in answer.changes]
     cursor = answer.changes_next_cursor
     while cursor is not None:
-        page = patch_sets.list_changes(ctx, answer.patch_set_id or "", cursor=cursor)
+        page = history.list_changes(ctx, answer.patch_set_id or "", cursor=cursor)
         titles += [change.title for change in page.changes]
         cursor = page.next_cursor
     assert titles == [f"T{number}" for number in range(450)]

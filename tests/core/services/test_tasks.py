@@ -7,7 +7,7 @@ import pytest
 from core.clock import FixedClock
 from core.context import Context
 from core.errors import ConcurrentUpdate, DeletedResource, InvalidPatch, NotFound, PreconditionFailed, ValidationFailed
-from core.services import patch_sets, projects, tasks
+from core.services import claiming, history, projects, reverting, tasks
 from core.wiring import Orchestrator
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode
@@ -87,9 +87,9 @@ def test_ready_are_open_leaves_that_wait_for_nothing(ctx: Context, web: ApplyRes
 def test_two_claimers_get_two_tasks_and_the_third_gets_none(ctx: Context, web: ApplyResponse) -> None:
     tasks.update_task(ctx, "WEB-3", TaskUpdate(priority="high"))
 
-    claimed = [tasks.claim_task(ctx, project="WEB", agent=agent) for agent in ("ann", "bob", "cleo")]
+    claimed = [claiming.claim_task(ctx, project="WEB", agent=agent) for agent in ("ann", "bob", "cleo")]
 
-    assert [task.key if task else None for task in claimed] == ["WEB-3", "WEB-2", None]
+    assert [one.item.key if one and one.item else None for one in claimed] == ["WEB-3", "WEB-2", None]
     first = tasks.get_task(ctx, "WEB-3")
     assert (first.claimed_by, first.assignee, first.status) == ("ann", "ann", TaskStatus.IN_PROGRESS)
     assert first.claim_expires_at == ctx.now + timedelta(minutes=60)
@@ -98,20 +98,21 @@ def test_two_claimers_get_two_tasks_and_the_third_gets_none(ctx: Context, web: A
 def test_a_lease_can_be_renewed_by_its_holder_and_taken_over_once_it_ends(
     orchestrator: Orchestrator, clock: FixedClock, web: ApplyResponse
 ) -> None:
-    tasks.claim_task(orchestrator.context(), task="WEB-2", agent="ann")
+    claiming.claim_task(orchestrator.context(), task="WEB-2", agent="ann")
     with pytest.raises(ConcurrentUpdate):
-        tasks.claim_task(orchestrator.context(), task="WEB-2", agent="bob")
-    tasks.claim_task(orchestrator.context(), task="WEB-2", agent="ann", lease_minutes=10)
+        claiming.claim_task(orchestrator.context(), task="WEB-2", agent="bob")
+    claiming.claim_task(orchestrator.context(), task="WEB-2", agent="ann", lease_minutes=10)
 
     clock.instant += timedelta(minutes=11)
-    taken = tasks.claim_task(orchestrator.context(), task="WEB-2", agent="bob")
+    taken = claiming.claim_task(orchestrator.context(), task="WEB-2", agent="bob")
 
     assert taken is not None
-    assert (taken.claimed_by, taken.assignee) == ("bob", "ann")
+    assert taken.item is not None
+    assert (taken.item.claimed_by, taken.item.assignee) == ("bob", "ann")
 
 
 def test_leaving_in_progress_gives_the_claim_back(ctx: Context, web: ApplyResponse) -> None:
-    tasks.claim_task(ctx, task="WEB-2", agent="ann")
+    claiming.claim_task(ctx, task="WEB-2", agent="ann")
 
     released = tasks.update_task(ctx, "WEB-2", TaskUpdate(status="todo")).item
 
@@ -122,14 +123,14 @@ def test_leaving_in_progress_gives_the_claim_back(ctx: Context, web: ApplyRespon
 @pytest.mark.parametrize("minutes", [0, -5, 100_000])
 def test_a_lease_has_a_sensible_length(ctx: Context, web: ApplyResponse, minutes: int) -> None:
     with pytest.raises(ValidationFailed):
-        tasks.claim_task(ctx, project="WEB", lease_minutes=minutes)
+        claiming.claim_task(ctx, project="WEB", lease_minutes=minutes)
 
 
 def test_a_claim_can_be_reverted(ctx: Context, web: ApplyResponse) -> None:
-    tasks.claim_task(ctx, task="WEB-2", agent="ann")
-    claim = patch_sets.list_history(ctx, "WEB", PatchSetQuery()).patch_sets[0]
+    claiming.claim_task(ctx, task="WEB-2", agent="ann")
+    claim = history.list_history(ctx, "WEB", PatchSetQuery()).patch_sets[0]
 
-    patch_sets.revert_patch_set(ctx, claim.id)
+    reverting.revert_patch_set(ctx, claim.id)
 
     task = tasks.get_task(ctx, "WEB-2")
     assert (task.status, task.assignee, task.claimed_by) == (TaskStatus.TODO, None, None)

@@ -9,7 +9,7 @@ import pytest
 
 from core.context import Context
 from core.errors import ConcurrentUpdate, PreconditionFailed, StorageBusy
-from core.services import projects, tasks
+from core.services import claiming, projects, tasks
 from core.settings import Settings
 from core.wiring import Orchestrator
 from schemas.projects import ProjectCreate, ProjectUpdate
@@ -72,7 +72,7 @@ def test_one_revision_of_a_project_is_overwritten_once(ctx: Context) -> None:
 
 def claim(ctx: Context, agent: str) -> bool:
     try:
-        return tasks.claim_task(ctx, task="WEB-2", agent=agent) is not None
+        return claiming.claim_task(ctx, task="WEB-2", agent=agent) is not None
     except (ConcurrentUpdate, StorageBusy):
         return False
 

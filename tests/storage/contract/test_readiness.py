@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.errors import InvalidCursor
+from core.patches.ranking import rank
 from core.patches.snapshot import TaskRecord
 from schemas.primitives import CLOSED_STATUSES, Priority, TaskStatus
 from schemas.tasks import TaskQuery
@@ -80,6 +81,16 @@ def test_lists_outline_and_single_tasks_agree_on_everything(database: Database) 
     assert 0 < len(listed) < len(whole)
 
 
+def test_the_ranking_of_a_whole_project_agrees_with_the_database(database: Database) -> None:
+    tasks = grow(database, "WEB", seed=7)
+
+    listed = database.read(lambda tx: tx.claim_candidates(tasks[0].project_id, now=NOW, limit=100))
+    ranked = rank(database.read(lambda tx: tx.standings(tasks[0].project_id)))
+
+    assert {item.key for item in ranked if item.is_free(NOW)} == {item.key for item in listed}
+    assert listed
+
+
 def test_the_outline_is_depth_first_by_position_and_id(database: Database) -> None:
     tasks = grow(database, "WEB", seed=5)
     children: dict[str | None, list[TaskRecord]] = {}
@@ -147,7 +158,7 @@ def test_subtasks_are_the_direct_live_children_in_order(database: Database) -> N
 
 def test_what_may_be_claimed_is_ready_or_its_lease_has_ended(database: Database) -> None:
     web, api = project("WEB"), project("API")
-    late: dict[str, Any] = {"claim_expires_at": NOW - timedelta(minutes=1), "claimed_by": "x"}
+    late: dict[str, Any] = {"claim_expires_at": NOW, "claimed_by": "x"}
     soon: dict[str, Any] = {"claim_expires_at": NOW + timedelta(minutes=1), "claimed_by": "x"}
     plain, urgent = task(web), task(web, priority=Priority.CRITICAL)
     due = task(web, due_date=TODAY)
@@ -159,11 +170,14 @@ def test_what_may_be_claimed_is_ready_or_its_lease_has_ended(database: Database)
     everything = [plain, urgent, due, lapsed, held, unleased, blocked, parent, child, elsewhere, task(web, **GONE)]
     database.create([web, api], everything, new_edges=[(blocked.id, plain.id)])
 
-    here = database.read(lambda tx: tx.claim_candidates(web.id, now=NOW, today=TODAY))
-    anywhere = database.read(lambda tx: tx.claim_candidates(None, now=NOW, today=TODAY))
-    best = database.read(lambda tx: tx.claim_candidates(None, now=NOW, today=TODAY, limit=1))
+    here = database.read(lambda tx: tx.claim_candidates(web.id, now=NOW, limit=50))
+    anywhere = database.read(lambda tx: tx.claim_candidates(None, now=NOW, limit=50))
+    best = database.read(lambda tx: tx.claim_candidates(None, now=NOW, limit=1))
+    ranked = rank(database.read(lambda tx: tx.standings(web.id)))
 
     assert [item.key for item in here] == [urgent.key, due.key, plain.key, lapsed.key, child.key]
+    assert [item.key for item in ranked if item.is_free(NOW)] == [item.key for item in here]
+    assert [item.key for item in ranked if not item.is_free(NOW)] == [held.key]
     assert {item.key for item in anywhere} == {item.key for item in here} | {elsewhere.key}
     assert [item.key for item in best] == [urgent.key]
     assert all(item.status not in CLOSED_STATUSES for item in here)

@@ -1,0 +1,98 @@
+"""The net effect of several patch sets: what differs between two revisions, however often it went to and fro."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from schemas.changes import Action, Change, EntityKind, FieldChange, Totals
+from schemas.primitives import Priority, ProjectStatus, TaskStatus
+
+# What a new item has without being told, in wire form; a creation does not list it.
+_UNTOLD = {
+    EntityKind.TASK: {"status": TaskStatus.TODO.value, "priority": Priority.MEDIUM.value},
+    EntityKind.PROJECT: {"status": ProjectStatus.PLANNING.value, "priority": Priority.MEDIUM.value},
+}
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+_PLACE = frozenset({"parent", "position"})
+
+
+def net_changes(changes: Iterable[Change]) -> list[Change]:
+    """Return one change for each item that `changes`, oldest first, leave different; in the order of their first change."""
+    by_item: dict[tuple[EntityKind, str], list[Change]] = {}
+    for change in changes:
+        by_item.setdefault((change.kind, change.id), []).append(change)
+    nets = (_net(steps) for steps in by_item.values())
+    return [net for net in nets if net is not None]
+
+
+def count_totals(changes: Iterable[Change]) -> Totals:
+    """Return the number of items by effect, as a plan counts them."""
+    counts = dict.fromkeys(Totals.model_fields, 0)
+    for change in changes:
+        if change.kind is EntityKind.COMMENT:
+            counts["comments_added"] += 1
+            continue
+        if change.action in (Action.CREATED, Action.DELETED, Action.RESTORED):
+            counts[change.action.value] += 1
+        if change.action is not Action.CREATED:
+            counts["moved"] += bool(change.fields.keys() & _PLACE)
+            counts["updated"] += bool(change.fields.keys() - _PLACE - {"depends_on"})
+        if "depends_on" in change.fields:
+            before, after = (_keys(change.fields["depends_on"][side]) for side in ("before", "after"))
+            counts["dependencies_added"] += len(after - before)
+            counts["dependencies_removed"] += len(before - after)
+    return Totals(**counts)
+
+
+def _net(steps: Sequence[Change]) -> Change | None:
+    """Return what the changes of one item come to, None if nobody would see a difference."""
+    first, last = steps[0], steps[-1]
+    lived, lives = _lived_before(first), _lives_after(last)
+    if not (lived or lives):
+        return None
+    created = first.action is Action.CREATED
+    fields = _net_fields(steps, _UNTOLD.get(first.kind, {}) if created else None)
+    if created:
+        action = Action.CREATED
+    elif lived != lives:
+        action = Action.RESTORED if lives else Action.DELETED
+    elif fields:
+        action = Action.MOVED if fields.keys() & _PLACE else Action.UPDATED
+    else:
+        return None
+    return last.model_copy(update={"action": action, "fields": fields, "patch_indexes": []})
+
+
+def _lived_before(step: Change) -> bool:
+    """Whether the item was there, not deleted, before this change of it."""
+    return step.action is Action.DELETED or (step.action in (Action.MOVED, Action.UPDATED) and "deleted_at" not in step.fields)
+
+
+def _lives_after(step: Change) -> bool:
+    return step.action is not Action.DELETED and "deleted_at" not in step.fields
+
+
+def _net_fields(steps: Sequence[Change], untold: dict[str, str] | None) -> dict[str, FieldChange]:
+    """Return the fields that differ; of a creation (which has `untold` defaults) those that were set to something."""
+    merged: dict[str, FieldChange] = {}
+    for step in steps:
+        for name, sides in step.fields.items():
+            before = merged[name]["before"] if name in merged else sides["before"]
+            merged[name] = {"before": before, "after": sides["after"]}
+    merged.pop("deleted_at", None)
+    if untold is None:
+        return {name: sides for name, sides in merged.items() if _differ(name, sides)}
+    return {
+        name: {"before": None, "after": sides["after"]}
+        for name, sides in merged.items()
+        if sides["after"] not in _EMPTY and sides["after"] != untold.get(name)
+    }
+
+
+def _differ(name: str, sides: FieldChange) -> bool:
+    if name == "depends_on":
+        return _keys(sides["before"]) != _keys(sides["after"])
+    return sides["before"] != sides["after"]
+
+
+def _keys(value: Any) -> set[str]:
+    return set(value or ())

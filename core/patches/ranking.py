@@ -1,0 +1,80 @@
+"""Which tasks may be worked on next, best first: by priority, critical path, due date, then outline order."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from operator import attrgetter
+
+from core.patches.schedule import slack_of
+from schemas.primitives import CLOSED_STATUSES, Priority, TaskStatus
+
+_URGENCY = {priority: rank for rank, priority in enumerate(Priority)}
+# Members of enums are slow to look up before Python 3.12.
+TODO, IN_PROGRESS = TaskStatus.TODO, TaskStatus.IN_PROGRESS
+
+
+@dataclass(slots=True)
+class Standing:
+    """The little of a live task that decides when its turn is."""
+
+    id: str
+    key: str
+    parent_id: str | None
+    position: int
+    status: TaskStatus
+    priority: Priority
+    due_date: date | None
+    estimated_minutes: int | None
+    claimed_by: str | None
+    claim_expires_at: datetime | None
+    depends_on: list[str] = field(default_factory=list)  # keys
+    slack: int | None = None  # minutes it may slip; None until ranked, and where nothing is estimated
+
+    def is_free(self, now: datetime) -> bool:
+        """Whether nobody holds it, or the lease has ended."""
+        return self.claim_expires_at is None or self.claim_expires_at <= now
+
+
+def rank(steps: Iterable[Standing]) -> list[Standing]:
+    """Return the ready and the claimed leaves of a whole project, best first, with their slack.
+
+    What is claimed ranks where it would if it were free. O(tasks log tasks + dependencies).
+    """
+    outline = _outline(steps)
+    candidates = _candidates(outline)
+    slack = slack_of(outline) if candidates else {}
+    for step in candidates:
+        step.slack = slack.get(step.key)
+    no_day, urgency = date.max, _URGENCY
+    candidates.sort(key=lambda step: (urgency[step.priority], step.slack != 0, step.due_date or no_day))  # stable: outline order
+    return candidates
+
+
+def _outline(steps: Iterable[Standing]) -> list[Standing]:
+    """Return the steps depth first, siblings by position."""
+    children: dict[str | None, list[Standing]] = defaultdict(list)
+    for step in sorted(steps, key=attrgetter("position", "id"), reverse=True):
+        children[step.parent_id].append(step)
+    waiting, ordered = list(children[None]), []
+    while waiting:
+        step = waiting.pop()
+        ordered.append(step)
+        waiting += children.get(step.id, ())
+    return ordered
+
+
+def _candidates(outline: Sequence[Standing]) -> list[Standing]:
+    """Return the leaves that are todo and wait for nothing open, themselves or above, and those with a lease."""
+    opened = {step.key for step in outline if step.status not in CLOSED_STATUSES}
+    parents = {step.parent_id for step in outline}
+    held: set[str | None] = set()  # parents come first, so what holds them is known
+    found = []
+    for step in outline:
+        if step.parent_id in held or (step.depends_on and not opened.isdisjoint(step.depends_on)):
+            held.add(step.id)
+        if step.id in parents:
+            continue
+        if (step.status is TODO and step.id not in held) or (step.status is IN_PROGRESS and step.claim_expires_at is not None):
+            found.append(step)
+    return found

@@ -1,0 +1,187 @@
+"""Plan a draft and store it, inside one transaction: the way every write takes.
+
+That is why history, undo and rules are complete without effort.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from core.context import Context, Scope
+from core.errors import ConcurrentUpdate, IdempotencyKeyReused, InvalidPatch, PatchSetClosed, conflict_issue
+from core.fingerprint import normalise, patches_hash
+from core.patches.needs import needs_of
+from core.patches.parse import ParsedPatches, parse_patches
+from core.patches.plan import Plan, plan
+from core.patches.snapshot import Snapshot
+from core.services.answers import applied_answer, apply_answer, revisions_of
+from core.storage.interface import PatchSetRecord, Transaction
+from schemas.changes import ApplyResponse
+from schemas.errors import ErrorCode, Issue
+from schemas.patches import PatchSet, ProposalState
+from schemas.violations import pointer
+
+T = TypeVar("T")
+System = Mapping[int, dict[str, Any]]  # by patch index: fields that only a revert or a claim may set
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A patch set ready to be planned: parsed once, outside any transaction."""
+
+    id: str | None
+    summary: str
+    rationale: str
+    base_revisions: dict[str, int]
+    patches: list[Any]  # normalised
+    hash: str
+    parsed: ParsedPatches
+    only: list[int] | None
+    engine: str = "caller"
+    reverts: tuple[str, ...] = ()
+    system: System | None = None
+    notes: tuple[Issue, ...] = ()  # warnings about the set as a whole
+
+    @property
+    def selection(self) -> ParsedPatches:
+        return self.parsed if self.only is None else self.parsed.select(self.only, len(self.patches))
+
+
+def draft_of(patch_set: PatchSet, only: Sequence[int] | None = None, **more: Any) -> Draft:
+    parsed = parse_patches(patch_set.patches)
+    patches = normalise(parsed, patch_set.patches)
+    return Draft(
+        id=patch_set.id,
+        summary=patch_set.summary,
+        rationale=patch_set.rationale,
+        base_revisions=dict(patch_set.base_revisions),
+        patches=patches,
+        hash=patches_hash(patches) if not parsed.issues else "",
+        parsed=parsed,
+        only=None if only is None else sorted(set(only)),
+        **more,
+    )
+
+
+def runner(ctx: Context, dry_run: bool) -> Callable[[Callable[[Transaction], T]], T]:
+    ctx.principal.require(Scope.PATCHES_PROPOSE if dry_run else Scope.PATCHES_APPLY)
+    return ctx.read if dry_run else ctx.write
+
+
+def apply_in(ctx: Context, tx: Transaction, draft: Draft, *, dry_run: bool) -> ApplyResponse:
+    """Plan and store a draft inside a transaction. May be run again, so it has no side effects."""
+    stored = tx.find_patch_set(draft.id, lock=not dry_run) if draft.id else None
+    if stored is not None:
+        if stored.state is ProposalState.APPLIED:
+            return _replay(tx, stored, draft)
+        draft = _accept(stored, draft)
+    snapshot, result = plan_draft(ctx, tx, draft, preview=dry_run)
+    refuse(result, proposal=stored)
+    if dry_run:
+        return apply_answer(result, patch_set_id=None)
+    record = record_of(ctx, draft, snapshot, stored)
+    record = replace(
+        record,
+        state=ProposalState.APPLIED,
+        closed_at=ctx.now,
+        closed_by=ctx.principal.subject,
+        only=draft.only,
+        inverse=result.inverse,
+        restore=result.restore,
+        refs=result.refs,
+        totals=result.totals,
+        changes_total=len(result.changes),
+        warnings=result.warnings(),
+        revisions=revisions_of(result),
+    )
+    record = tx.save_plan(record, result)
+    return apply_answer(result, patch_set_id=record.id)
+
+
+def _accept(stored: PatchSetRecord, draft: Draft) -> Draft:
+    """Return the draft as its stored proposal, or refuse it."""
+    if stored.hash != draft.hash:
+        raise IdempotencyKeyReused(hint=f"{stored.id} holds other patches; leave the id out, or send them unchanged")
+    if stored.state is not ProposalState.PROPOSED:
+        raise PatchSetClosed(
+            f"{stored.id} is {stored.state}; propose a new one", hint="rebase makes a fresh proposal of the same patches"
+        )
+    return replace(
+        draft,
+        summary=stored.summary,
+        rationale=stored.rationale,
+        base_revisions=stored.base_revisions,
+        engine=stored.engine,
+        reverts=tuple(stored.reverts),
+    )
+
+
+def _replay(tx: Transaction, stored: PatchSetRecord, draft: Draft) -> ApplyResponse:
+    if stored.hash != draft.hash:
+        raise IdempotencyKeyReused(hint=f"{stored.id} was applied with other patches; use a new id")
+    if stored.only != draft.only:
+        raise PatchSetClosed(
+            f"{stored.id} has been applied with another selection of patches", hint="propose the remaining patches anew"
+        )
+    return applied_answer(tx, stored).model_copy(update={"replayed": True})
+
+
+def plan_draft(ctx: Context, tx: Transaction, draft: Draft, *, preview: bool) -> tuple[Snapshot, Plan]:
+    selection = draft.selection
+    snapshot = tx.load_snapshot(needs_of(selection, draft.base_revisions))
+    result = plan(
+        snapshot,
+        selection,
+        ids=ctx.ids,
+        now=ctx.now,
+        author=ctx.principal.subject,
+        max_depth=ctx.settings.max_task_depth,
+        preview=preview,
+        system=draft.system,
+    )
+    result.issues += draft.notes
+    result.issues[:0] = _base_issues(snapshot, draft.base_revisions)
+    return snapshot, result
+
+
+def _base_issues(snapshot: Snapshot, base_revisions: Mapping[str, int]) -> list[Issue]:
+    found = []
+    for name, revision in base_revisions.items():
+        path = pointer(["base_revisions", name])
+        project_id = snapshot.project_names.get(name)
+        if project_id is None:
+            found.append(Issue(path=path, code=ErrorCode.NOT_FOUND, message=f"there is no project {name!r}"))
+        elif revision > snapshot.projects[project_id].revision:
+            current = snapshot.projects[project_id].revision
+            message = f"{name} is at revision {current}, so {revision} cannot have been seen"
+            found.append(Issue(path=path, code=ErrorCode.VALIDATION_ERROR, message=message, hint=f"use {current}"))
+    return found
+
+
+def refuse(result: Plan, *, proposal: PatchSetRecord | None = None) -> None:
+    """Raise what blocks a plan; conflicts decide the code only when nothing else is wrong."""
+    errors = result.errors()
+    if errors:
+        refusal = InvalidPatch(errors)
+        refusal.details += [conflict_issue(conflict) for conflict in result.conflicts]
+        raise refusal
+    if result.conflicts:
+        raise ConcurrentUpdate(result.conflicts, proposal=proposal.id if proposal else None)
+
+
+def record_of(ctx: Context, draft: Draft, snapshot: Snapshot, stored: PatchSetRecord | None) -> PatchSetRecord:
+    """Return the row of a draft; a stored proposal keeps its author and its time."""
+    return PatchSetRecord(
+        id=draft.id or ctx.ids.new_patch_set_id(),
+        summary=draft.summary,
+        rationale=draft.rationale,
+        base_revisions={snapshot.projects[project_id].key: revision for project_id, revision in snapshot.base.items()},
+        patches=draft.patches,
+        hash=draft.hash,
+        state=ProposalState.PROPOSED,
+        engine=draft.engine,
+        author=stored.author if stored else ctx.principal.subject,
+        created_at=stored.created_at if stored else ctx.now,
+        supersedes=stored.supersedes if stored else None,
+        reverts=list(draft.reverts),
+    )

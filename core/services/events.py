@@ -1,0 +1,29 @@
+"""Where readers of the live feed begin."""
+
+from core.context import Context, Scope
+from core.errors import ValidationFailed
+from core.events import Place
+from core.services.names import project_named
+from core.storage.interface import Transaction
+
+
+def get_place(ctx: Context, *, project: str | None = None, after: int | None = None) -> Place:
+    """Return the place behind `after`, or behind everything applied so far; with `project`, only of its events.
+
+    Raises:
+        NotFound: there is no such project. A deleted one can be followed: it may be restored.
+        ValidationFailed: `after` is no place in this history.
+    """
+    ctx.principal.require(Scope.PROJECTS_READ)
+
+    def work(tx: Transaction) -> Place:
+        latest = tx.latest_seq()
+        if after is not None and after > latest:
+            raise ValidationFailed(
+                "There is no event of this number in this history.",
+                hint=f"the last one is {latest}; open the stream without a number, and read the projects anew",
+            )
+        project_id = None if project is None else project_named(tx, project).id
+        return Place(ctx.principal.workspace, latest if after is None else after, latest, project_id)
+
+    return ctx.read(work)

@@ -1,0 +1,48 @@
+"""The header `Idempotency-Key`: a caller's name for one write, so that a repetition has no second effect."""
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from core.context import Context
+from core.idempotency import Attempt
+from http_api.bodies import PARSE_ASIDE_BYTES, JsonRequest
+from http_api.dependencies import RequestContext
+
+
+async def write_context(
+    ctx: RequestContext,
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            pattern="^[!-~]{1,255}$",
+            description="your name for this write, kept for 24 hours: repeated with it, the write is answered and not done again",
+        ),
+    ] = None,
+) -> Context:
+    """Return the context of a write; with a key, the one service it runs is run once."""
+    if idempotency_key is None:
+        return ctx
+    return replace(ctx, attempt=Attempt(idempotency_key, await _fingerprint(request)))
+
+
+WriteContext = Annotated[Context, Depends(write_context)]
+
+
+async def _fingerprint(request: Request) -> str:
+    """Return a hash of what is asked for: method, path, query, `If-Match`, and the body as sent."""
+    content = await request.body() if isinstance(request, JsonRequest) else b""  # other routes read no body
+    place = [request.method, request.url.path, request.url.query, request.headers.get("if-match", "")]
+    asked = b"\0".join([*(part.encode() for part in place), content])
+    if len(asked) > PARSE_ASIDE_BYTES:
+        return await asyncio.to_thread(_digest, asked)
+    return _digest(asked)
+
+
+def _digest(asked: bytes) -> str:
+    return hashlib.sha256(asked).hexdigest()

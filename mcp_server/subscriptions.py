@@ -1,0 +1,188 @@
+"""Tell clients of either era when a resource they watch has changed, whichever process changed it.
+
+The process's feed of applied patch sets is followed while anything is watched, and by one reader, however
+many clients there are. A notification only says "read it again": it may come once for several changes.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+from mcp import MCPError
+from mcp.server import MCPServer, ServerRequestContext
+from mcp.server.connection import Connection
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated, ServerEvent
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    EmptyResult,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    UnsubscribeRequestParams,
+)
+
+from core.errors import DomainError
+from core.events import FeedEnded, Reader
+from core.wiring import Orchestrator
+from mcp_server.calls import events, process_context
+from mcp_server.era import connection_of, serve_subscriptions
+from schemas.events import Event
+
+CallContext = ServerRequestContext[Any, Any]
+
+SCHEME = "orchestrator://"
+STATE = "orchestrator.subscriptions"  # where a connection keeps its client
+RETRY_SECONDS = 1.0
+
+
+def add_subscriptions(server: MCPServer[Any], orchestrator: Orchestrator) -> None:
+    """Let clients of `server` watch its resources."""
+    subscriptions = Subscriptions(orchestrator)
+    serve_subscriptions(
+        server, listen=subscriptions.listen, subscribe=subscriptions.subscribe, unsubscribe=subscriptions.unsubscribe
+    )
+
+
+def concerns(event: Event, uri: str) -> bool:
+    """Return whether the resource at `uri` may read differently after `event`.
+
+    A task shows its neighbours, so every change of its project counts. The id of a task does not tell its project.
+    """
+    kind, _, name = uri.removeprefix(SCHEME).partition("/")
+    match kind:
+        case "patch-sets":
+            return name == event.patch_set_id
+        case "projects":
+            return any(name.upper() == project.key or name.lower() == project.id for project in event.projects)
+        case "tasks" if name.count("-") == 1:
+            return any(name.upper().partition("-")[0] == project.key for project in event.projects)
+        case "tasks":
+            return bool(event.projects)
+        case _:
+            return False
+
+
+class Subscriptions:
+    """What is watched by the clients of one server, and how each of them is told."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._bus = InMemorySubscriptionBus()
+        self._listen = ListenHandler(self._bus)
+        self._watched: Counter[str] = Counter()
+        self._announcing: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+
+    async def listen(self, ctx: CallContext, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        """Answer `subscriptions/listen`: the answer is the stream, and lasts until the client ends it."""
+        uris = [uri for uri in params.notifications.resource_subscriptions or () if uri.startswith(SCHEME)]
+        await self._watch(uris)
+        try:
+            return await self._listen(ctx, params)
+        finally:
+            self._unwatch(uris)
+
+    async def subscribe(self, ctx: CallContext, params: SubscribeRequestParams) -> EmptyResult:
+        """Answer `resources/subscribe`, of the handshake era; it lasts as long as the connection."""
+        if not params.uri.startswith(SCHEME):
+            raise MCPError(INVALID_PARAMS, "There is no such resource.", data={"uri": params.uri})
+        client = self._client_of(ctx)
+        if params.uri not in client.uris:
+            client.uris.add(params.uri)
+            await self._watch([params.uri])
+        return EmptyResult()
+
+    async def unsubscribe(self, ctx: CallContext, params: UnsubscribeRequestParams) -> EmptyResult:
+        """Answer `resources/unsubscribe`."""
+        client = self._client_of(ctx)
+        if params.uri in client.uris:
+            client.uris.remove(params.uri)
+            self._unwatch([params.uri])
+        return EmptyResult()
+
+    def _client_of(self, ctx: CallContext) -> "_HandshakeClient":
+        connection = connection_of(ctx)
+        client: _HandshakeClient | None = connection.state.get(STATE)
+        if client is None:
+            client = connection.state[STATE] = _HandshakeClient(connection, self._bus)
+
+            def leave() -> None:
+                client.close()
+                self._unwatch(client.uris)
+
+            connection.exit_stack.callback(leave)
+        return client
+
+    async def _watch(self, uris: Collection[str]) -> None:
+        """Announce changes of `uris` from now on."""
+        async with self._starting:
+            if uris and self._announcing is None:
+                reader = await self._follow()
+                self._announcing = asyncio.create_task(self._announce(reader))
+                self._announcing.add_done_callback(lambda _: reader.close())
+        self._watched.update(uris)
+
+    def _unwatch(self, uris: Collection[str]) -> None:
+        """Take back one `_watch`; the feed is left when nothing is watched any more."""
+        self._watched -= Counter(uris)
+        if not self._watched and self._announcing is not None:
+            self._announcing.cancel()
+            self._announcing = None
+
+    async def _follow(self) -> Reader:
+        try:
+            return self._orchestrator.events.subscribe(await (await process_context(self._orchestrator)).run(events.get_place))
+        except DomainError as refused:
+            raise MCPError(INTERNAL_ERROR, f"{refused.code}: {refused.message}") from None
+
+    async def _announce(self, reader: Reader) -> None:
+        try:
+            while True:
+                for uri in self._changed(await _next(reader)):
+                    await self._bus.publish(ResourceUpdated(uri))
+        except FeedEnded:  # the process ends: clients are told so, and may come back
+            self._announcing = None
+            self._listen.close()
+
+    def _changed(self, applied: list[Event]) -> list[str]:
+        return [uri for uri in self._watched if any(concerns(event, uri) for event in applied)]
+
+
+async def _next(reader: Reader) -> list[Event]:
+    while True:
+        try:
+            return await reader.take()
+        except DomainError:  # the history cannot be read now
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+class _HandshakeClient:
+    """One connection of the handshake era, told by a task of its own, so that a slow client delays nobody else."""
+
+    def __init__(self, connection: Connection, bus: InMemorySubscriptionBus) -> None:
+        self.uris: set[str] = set()
+        self._connection = connection
+        self._changed: dict[str, None] = {}  # in the order of the changes
+        self._stirred = asyncio.Event()
+        self._leave = bus.subscribe(self._hear)
+        self._telling = asyncio.create_task(self._tell())
+
+    def close(self) -> None:
+        self._leave()
+        self._telling.cancel()
+
+    def _hear(self, event: ServerEvent) -> None:
+        if isinstance(event, ResourceUpdated) and event.uri in self.uris:
+            self._changed[event.uri] = None
+            self._stirred.set()
+
+    async def _tell(self) -> None:
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            while self._changed:
+                uri = next(iter(self._changed))
+                del self._changed[uri]
+                await self._connection.send_resource_updated(uri)

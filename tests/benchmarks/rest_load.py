@@ -1,0 +1,181 @@
+"""The REST gateway under load from 32 connections, against what FastAPI and the database alone can do.
+
+Load comes from `wrk`, a client that is far faster than the server; without it these rows are skipped.
+One worker; client and server share the machine, so only the ratios mean something.
+"""
+
+import os
+import re
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx2
+
+from tests.benchmarks import bulk_apply
+from tests.benchmarks.runner import Row, interleaved_medians
+from tests.benchmarks.workspace import database_url
+from tests.support.servers import ROOT, free_port, running_server
+
+CONNECTIONS, SECONDS, ROUNDS = 32, 2, 3
+POST = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = '{"project_id": "LOAD", "title": "One more task", "description": "Some words about what has to be done."}'
+"""
+# A cache key of its own for each request: what is read was never answered before.
+UNCACHED = """
+local n = 0
+request = function()
+  n = n + 1
+  return wrk.format("GET", wrk.path .. "?tasks_cursor=&n=" .. n)
+end
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What `wrk` saw."""
+
+    per_second: float
+    p99_ms: float
+    errors: int
+
+
+def rows() -> Iterator[Row]:
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        for what in ("read", "create", "loop lag"):
+            yield Row(f"REST {what} under load", None, 0, "", "wrk is not installed")
+        return
+    with TemporaryDirectory(prefix="orchestrator-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        gateway = stack.enter_context(
+            running_server(database_url(folder), folder=folder, LOG_LEVEL="ERROR", RATE_LIMIT_ENABLED="false")
+        )
+        project = seeded_project(gateway)
+        (folder / "body.json").write_bytes(httpx2.get(project).content)
+        ready = stack.enter_context(ready_bytes(folder / "body.json"))
+        raw = stack.enter_context(closing(sqlite3.connect(folder / "raw.db", isolation_level=None)))
+        bulk_apply.prepare(raw, synchronous="FULL")
+        (folder / "post.lua").write_text(POST, "utf-8")
+        loads: dict[str, list[Load]] = {"read": [], "create": []}
+
+        def measured(kind: str, url: str, script: Path | None = None) -> Callable[[], float]:
+            def run() -> float:
+                load = fire(wrk, url, script)
+                loads[kind].append(load)
+                return load.per_second
+
+            return run
+
+        medians = interleaved_medians(
+            {
+                "ready": lambda: fire(wrk, f"{ready}/ready").per_second,
+                "read": measured("read", project),
+                "raw": lambda: raw_commits(raw),
+                "create": measured("create", f"{gateway}/api/v1/tasks", folder / "post.lua"),
+            },
+            rounds=ROUNDS,
+        )
+        yield ratio("ready bytes / GET project of 100 tasks, cached", medians["ready"], medians["read"], 1 / 0.5)
+        yield worst("GET project of 100 tasks, p99", loads["read"], 100)
+        yield ratio("raw insert+commit / POST task", medians["raw"], medians["create"], 1 / 0.3)
+        yield worst("POST task, p99", loads["create"], 200)
+        yield Row("loop lag p99 while 16 read and 8 write", loop_lag(wrk, gateway, project, folder / "post.lua"), 50, "ms")
+
+
+def ratio(what: str, limit: float, ours: float, budget: float) -> Row:
+    return Row(what, limit / ours, round(budget, 2), "x", f"{limit:,.0f} / {ours:,.0f} per second")
+
+
+def worst(what: str, loads: list[Load], budget: float) -> Row:
+    errors = sum(load.errors for load in loads)
+    p99 = statistics.median(load.p99_ms for load in loads[1:])
+    return Row(what, p99 if not errors else float("inf"), budget, "ms", f"{errors} errors")
+
+
+def seeded_project(gateway: str) -> str:
+    """Create the project LOAD with 100 tasks to read, and one more for the tasks that are created; return its URL."""
+    with httpx2.Client(base_url=f"{gateway}/api/v1", timeout=30) as client:
+        for key in ("READ", "LOAD"):
+            client.post("/projects", json={"name": key, "key": key}).raise_for_status()
+        fields = {"title": "A task", "description": "Some words about what has to be done. " * 3, "assignee": "ada"}
+        patches = [{"op": "create_task", "project": "READ", "fields": fields} for _ in range(100)]
+        client.post("/planner/apply", json={"summary": "100 tasks", "patches": patches}).raise_for_status()
+    return f"{gateway}/api/v1/projects/READ"
+
+
+@contextmanager
+def ready_bytes(body: Path) -> Iterator[str]:
+    port = free_port()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.benchmarks.ready_bytes_server", str(body), str(port)]
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            for _ in range(200):
+                try:
+                    httpx2.get(f"http://127.0.0.1:{port}/ready")
+                    break
+                except httpx2.TransportError:
+                    time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(15)
+
+
+def fire(wrk: str, url: str, script: Path | None = None, *, connections: int = CONNECTIONS, seconds: float = SECONDS) -> Load:
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *(["-s", str(script)] if script else []), url]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
+    assert rate and p99, text
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    errors = int(refused[1]) if refused else 0
+    return Load(
+        per_second=float(rate[1]),
+        p99_ms=float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]],
+        errors=errors + sum(map(int, broken.groups())) if broken else errors,
+    )
+
+
+def raw_commits(raw: sqlite3.Connection) -> float:
+    """Return how many rows per second one connection inserts with a commit each, as durably as the gateway."""
+    row = ("p", None, "One more task", "Some words", "todo", "medium", "ada", 1, 1, bulk_apply.INSTANT, bulk_apply.INSTANT)
+    end, count = time.perf_counter() + SECONDS, 0
+    while time.perf_counter() < end:
+        raw.execute("BEGIN IMMEDIATE")
+        raw.execute(bulk_apply.INSERT, (os.urandom(16).hex(), *row))
+        raw.execute("COMMIT")
+        count += 1
+    return count / SECONDS
+
+
+def loop_lag(wrk: str, gateway: str, project: str, script: Path) -> float:
+    """Return the 99th percentile, in ms, of a request that touches no store, while others read and write."""
+    threads = [
+        threading.Thread(target=fire, args=(wrk, project), kwargs={"connections": 16, "seconds": 2 * SECONDS}),
+        threading.Thread(
+            target=fire, args=(wrk, f"{gateway}/api/v1/tasks", script), kwargs={"connections": 8, "seconds": 2 * SECONDS}
+        ),
+    ]
+    for thread in threads:
+        thread.start()
+    waits: list[float] = []
+    with httpx2.Client() as client:
+        while any(thread.is_alive() for thread in threads):
+            start = time.perf_counter()
+            client.get(f"{gateway}/health/live")
+            waits.append((time.perf_counter() - start) * 1e3)
+    return statistics.quantiles(waits, n=100)[98]

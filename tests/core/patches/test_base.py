@@ -1,0 +1,67 @@
+"""What others have changed since the author's base."""
+
+from tests.core.patches.builders import create, update
+from tests.core.patches.world import World
+
+
+def test_a_change_elsewhere_is_no_conflict(world: World) -> None:
+    world.apply(update("WEB-2", title="Login"))
+
+    world.apply(update("WEB-2", status="done"), update("WEB-3", title="Paths"), base={"WEB": 2})
+
+    assert world.task("WEB-2").title == "Login"
+
+
+def test_a_field_changed_since_the_base_is_a_conflict(world: World) -> None:
+    world.apply(update("WEB-2", title="Login"))
+
+    conflict = world.plan(update("WEB-2", title="Sign-in"), base={"WEB": 2}).conflicts[0]
+
+    assert (conflict.key, conflict.field) == ("WEB-2", "title")
+    assert (conflict.base, conflict.current, conflict.proposed) == ("Auth", "Login", "Sign-in")
+
+
+def test_both_making_the_same_change_is_no_conflict(world: World) -> None:
+    world.apply(update("WEB-2", title="Login"))
+
+    assert not world.plan(update("WEB-2", title="Login"), base={"WEB": 2}).conflicts
+
+
+def test_tags_of_both_sides_are_kept(world: World) -> None:
+    world.apply(update("WEB-2", tags=["a", "b"]))
+    world.apply(update("WEB-2", tags=["a", "c"]))
+
+    world.apply(update("WEB-2", tags=["b", "d"]), base={"WEB": 3})
+
+    assert world.task("WEB-2").tags == ["c", "d"]
+
+
+def test_a_target_deleted_since_the_base_is_a_conflict_and_not_an_issue(world: World) -> None:
+    world.apply({"op": "delete_task", "task": "WEB-2"})
+
+    result = world.plan(update("WEB-2", title="x"), base={"WEB": 2})
+
+    assert not result.issues
+    assert [conflict.field for conflict in result.conflicts] == ["deleted"]
+
+
+def test_deleting_what_the_author_never_saw_is_a_conflict(world: World) -> None:
+    world.apply(create("New", parent="WEB-1"))
+
+    assert [c.key for c in world.plan({"op": "delete_task", "task": "WEB-1"}, base={"WEB": 2}).conflicts] == ["WEB-6"]
+
+
+def test_different_dependencies_of_one_task_do_not_conflict(world: World) -> None:
+    world.apply({"op": "add_dependency", "task": "WEB-5", "depends_on": "WEB-1"})
+
+    world.apply({"op": "add_dependency", "task": "WEB-5", "depends_on": "WEB-2"}, base={"WEB": 2})
+
+    assert world.waits_for("WEB-5") == ["WEB-1", "WEB-2", "WEB-4"]
+
+
+def test_moving_a_task_that_was_moved_is_a_conflict(world: World) -> None:
+    world.apply({"op": "move_task", "task": "WEB-4", "parent": "WEB-1"})
+
+    fields = [c.field for c in world.plan({"op": "move_task", "task": "WEB-4", "parent": "WEB-2"}, base={"WEB": 2}).conflicts]
+
+    assert fields == ["parent", "position"]

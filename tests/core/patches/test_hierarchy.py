@@ -1,0 +1,89 @@
+"""A tree without circles: parents, depth and the cycle rule of dependencies, on the final state."""
+
+import pytest
+
+from schemas.errors import ErrorCode
+from tests.core.patches.builders import create, only_issue
+from tests.core.patches.world import World
+
+
+def test_a_cycle_of_three_is_named(world: World) -> None:
+    result = world.plan(
+        {"op": "add_dependency", "task": "WEB-2", "depends_on": "WEB-5"},
+        {"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-2"},
+    )
+
+    assert {issue.code for issue in result.issues} == {ErrorCode.DEPENDENCY_CYCLE}
+    assert [issue.patch_index for issue in result.issues] == [0, 1]
+    assert "WEB-2 > WEB-4 > WEB-5 > WEB-2" in result.issues[0].message
+
+
+@pytest.mark.parametrize(("task", "target"), [("WEB-1", "WEB-2"), ("WEB-2", "WEB-1"), ("WEB-2", "WEB-2")])
+def test_waiting_for_oneself_or_an_own_ancestor_or_descendant_is_a_cycle(world: World, task: str, target: str) -> None:
+    result = world.plan({"op": "add_dependency", "task": task, "depends_on": target})
+
+    assert only_issue(result.issues).code == ErrorCode.DEPENDENCY_CYCLE
+
+
+def test_moving_under_a_task_that_waits_for_it_is_a_cycle(world: World) -> None:
+    result = world.plan({"op": "move_task", "task": "WEB-4", "parent": "WEB-5"})
+
+    assert only_issue(result.issues).code == ErrorCode.DEPENDENCY_CYCLE
+
+
+def test_a_task_cannot_be_moved_below_itself(world: World) -> None:
+    issue = only_issue(world.plan({"op": "move_task", "task": "WEB-1", "parent": "WEB-3"}).issues)
+
+    assert issue.code == ErrorCode.INVALID_HIERARCHY
+    assert "WEB-1 > WEB-3 > WEB-1" in issue.message
+
+
+def test_a_circle_that_is_deleted_by_the_same_set_is_refused(world: World) -> None:
+    result = world.plan(
+        {"op": "move_task", "task": "WEB-1", "parent": "WEB-4"},
+        {"op": "move_task", "task": "WEB-4", "parent": "WEB-1"},
+        {"op": "delete_task", "task": "WEB-4"},
+        {"op": "delete_task", "task": "WEB-1"},
+    )
+
+    assert ErrorCode.INVALID_HIERARCHY in {issue.code for issue in result.issues}
+
+
+def test_a_set_may_pass_through_a_forbidden_middle(world: World) -> None:
+    world.apply(
+        {"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-5"},
+        {"op": "remove_dependency", "task": "WEB-5", "depends_on": "WEB-4"},
+    )
+
+    assert world.waits_for("WEB-4") == ["WEB-5"]
+
+
+def test_depth_is_limited_on_the_final_tree() -> None:
+    world = World(max_depth=1)
+    world.apply({"op": "create_project", "key": "WEB", "fields": {"name": "W"}}, create("a"), create("b"), create("c"))
+    world.apply({"op": "move_task", "task": "WEB-2", "parent": "WEB-1"})
+
+    issue = only_issue(world.plan({"op": "move_task", "task": "WEB-3", "parent": "WEB-2"}).issues)
+
+    assert issue.code == ErrorCode.INVALID_HIERARCHY
+    assert "level 2" in issue.message
+
+
+def test_moving_takes_the_subtree_along(world: World) -> None:
+    world.apply({"op": "move_task", "task": "WEB-1", "parent": "WEB-4"})
+
+    assert [world.task(key).depth for key in ("WEB-1", "WEB-2", "WEB-3")] == [1, 2, 2]
+    assert world.task("WEB-4").leaf_count == 2
+    assert world.task("WEB-2").revision == 2, "its own fields have not changed"
+
+
+def test_restoring_checks_cycles_again(world: World) -> None:
+    world.apply({"op": "delete_task", "task": "WEB-4"})  # WEB-5 waits for it
+    world.apply(create("New", ref="$n", depends_on=["WEB-5"]))
+    world.apply({"op": "restore_task", "task": "WEB-4"})
+    world.apply({"op": "delete_task", "task": "WEB-5"})
+    world.apply({"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-6"})
+
+    issue = only_issue(world.plan({"op": "restore_task", "task": "WEB-5"}).issues)
+
+    assert issue.code == ErrorCode.DEPENDENCY_CYCLE

@@ -1,0 +1,39 @@
+"""Position numbers: where a gap is known only in part, and what happens when it is used up."""
+
+from core.patches.places import STEP, Places
+from core.patches.snapshot import Snapshot
+
+TOP = ("p", None)
+
+
+def test_a_task_goes_behind_the_last_one_even_if_that_one_is_not_loaded() -> None:
+    places = Places(Snapshot(siblings={TOP: [(10, "a")]}, last_position={TOP: 50}))
+
+    places.append(TOP, "new")
+
+    assert places.assign() == ({"new": 50 + STEP}, {})
+
+
+def test_the_first_task_of_a_place_has_a_step_of_its_own() -> None:
+    places = Places(Snapshot())
+
+    places.append(TOP, "new")
+
+    assert places.assign() == ({"new": STEP}, {})
+
+
+def test_a_run_is_spaced_evenly_in_a_gap() -> None:
+    places = Places(Snapshot(siblings={TOP: [(0, "a"), (30, "b")]}, last_position={TOP: 30}))
+
+    places.put(TOP, "one", "b", before=True)
+    places.put(TOP, "two", "b", before=True)
+
+    assert places.assign() == ({"one": 10, "two": 20}, {})
+
+
+def test_an_exhausted_gap_numbers_all_siblings_anew() -> None:
+    places = Places(Snapshot(siblings={TOP: [(1, "a"), (2, "b")]}, last_position={TOP: 2}))
+
+    places.put(TOP, "new", "a", before=False)
+
+    assert places.assign() == ({"new": 2 * STEP}, {TOP: {"a": STEP, "b": 3 * STEP}})

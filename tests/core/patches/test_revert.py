@@ -1,0 +1,26 @@
+"""The inverse of a plan: what it does, and when it is refused."""
+
+from schemas.errors import ErrorCode
+from tests.core.patches.builders import create, only_issue, update
+from tests.core.patches.world import World, live_state
+
+
+def test_reverting_a_creation_is_refused_once_others_built_on_it(world: World) -> None:
+    applied = world.apply(create("Base", ref="$b"))
+    world.apply(create("On top", parent="WEB-6"))
+
+    system = {int(index): fields for index, fields in applied.restore.items()}
+    result = world.plan(*applied.inverse, base={"WEB": 3}, system=system)
+
+    assert only_issue(result.errors()).code == ErrorCode.HAS_CHILDREN
+
+
+def test_a_revert_of_a_revert_is_a_redo(world: World) -> None:
+    applied = world.apply({"op": "delete_task", "task": "WEB-1"}, update("WEB-5", status="done"))
+    after = live_state(world)
+    undone = world.revert(applied)
+    assert world.children("WEB-1") == ["WEB-2", "WEB-3"]
+
+    world.revert(undone)
+
+    assert live_state(world) == after
