@@ -77,17 +77,17 @@ def patch_set_schema() -> str:
 
 
 async def project(key: str, ctx: CallContext) -> str:
-    core = await services_context(ctx)
+    core = await _found(services_context(ctx))
     return project_text(await _found(core.run(projects.get_project, key, include_tasks=True)), most=WHOLE)
 
 
 async def task(key: str, ctx: CallContext) -> str:
-    core = await services_context(ctx)
+    core = await _found(services_context(ctx))
     return task_text(await _found(core.run(tasks.get_task, key)), most=WHOLE)
 
 
 async def patch_set(id: str, ctx: CallContext) -> str:
-    core = await services_context(ctx)
+    core = await _found(services_context(ctx))
     return (await _found(core.run(patch_sets.get_patch_set, id))).model_dump_json(exclude_none=True)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.patches.snapshot import CommentRecord, ProjectRecord, TaskRecord
 from core.patches.state import WorkingState
+from core.patches.values import same
 from schemas.changes import Action, Change, EntityKind, FieldChange, Totals
 from schemas.primitives import Priority, ProjectStatus, TaskStatus
 
@@ -235,6 +236,6 @@ def _created_fields(record: TaskRecord | ProjectRecord, kind: _Fields) -> dict[s
 def _differences(before: TaskRecord | ProjectRecord, after: TaskRecord | ProjectRecord, kind: _Fields) -> dict[str, FieldChange]:
     fields: dict[str, FieldChange] = {}
     for name, old, new in zip(kind.names, kind.values(before), kind.values(after), strict=True):
-        if old != new:
+        if not same(old, new):
             fields[name] = {"before": wire(old), "after": wire(new)}
     return fields

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.patches.snapshot import LaterChange, Snapshot
+from core.patches.values import same
 from schemas.changes import Action, EntityKind
 from schemas.errors import Conflict
 
@@ -39,7 +40,7 @@ class Touch:
             if self.field in change.fields:
                 sides = change.fields[self.field]
                 before, after = (unit_value(self.field, sides[side], self.unit) for side in ("before", "after"))
-                if before != after or self.field == "position":  # under another parent the same number is another place
+                if not same(before, after) or self.field == "position":  # under another parent the same number is another place
                     return True, before
         return False, None
 
@@ -70,7 +71,7 @@ def find_conflicts(snapshot: Snapshot, touches: Iterable[Touch], *, current: Val
             parent = replace(touch, field="parent")
             moved, home = parent.base(snapshot)
             was, there, goal = (home if moved else current(parent), base), (current(parent), now), (proposed(parent), then)
-        if there not in (was, goal):
+        if not (same(there, was) or same(there, goal)):
             found.setdefault((touch.patch_index, touch.item_id, touch.field, touch.unit), _conflict(touch, base, now, then))
     return list(found.values())
 

@@ -5,6 +5,7 @@ from typing import Any
 from core.patches.changes import project_value, task_value
 from core.patches.snapshot import ProjectRecord, TaskRecord
 from core.patches.state import WorkingState
+from core.patches.values import same
 from schemas.errors import Conflict, ErrorCode
 from schemas.patches import (
     DeleteProject,
@@ -72,7 +73,7 @@ def _check_task(
             wanted, current = bool(expected), task.deleted_at is not None
         else:
             wanted, current = _emptied(expected), _emptied(task_value(task, name))
-        if wanted != current:
+        if not same(wanted, current):
             found.append(_conflict(index, task.key, name, wanted, current, proposed))
     return found
 
@@ -85,7 +86,7 @@ def _check_project(index: int, project: ProjectRecord, expect: ProjectExpect, pr
             current: Any = project.deleted_at is not None
         else:
             wanted, current = _emptied(expected), _emptied(project_value(project, name))
-        if wanted != current:
+        if not same(wanted, current):
             found.append(_conflict(index, project.key, name, wanted, current, proposed))
     return found
 

@@ -10,6 +10,7 @@ from core.patches.changes import PROJECT_FIELDS, TASK_FIELDS, wire
 from core.patches.fields import MERGED
 from core.patches.snapshot import ProjectRecord, TaskRecord
 from core.patches.state import WorkingState
+from core.patches.values import same
 
 SYSTEM_FIELDS = ("completed_at", "claimed_by", "claim_expires_at")
 Inverse = tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]
@@ -35,7 +36,7 @@ class _Inversion:
         before, after = state.snapshot.tasks, state.tasks
         self.created = [after[item] for item in state.task_causes if item not in before]
         self.kept = [(before[item], after[item]) for item in state.task_causes if item in before]
-        self.new_projects = {item for item in state.project_causes if item not in state.snapshot.projects}
+        self.new_projects = dict.fromkeys(item for item in state.project_causes if item not in state.snapshot.projects)
 
     def add(self, patch: dict[str, Any], system: dict[str, Any] | None = None) -> None:
         if system:
@@ -127,7 +128,7 @@ def _old_fields(before: TaskRecord | ProjectRecord, after: TaskRecord | ProjectR
     fields: dict[str, Any] = {}
     for name in names:
         old, new = getattr(before, name), getattr(after, name)
-        if old != new and name not in SYSTEM_FIELDS:
+        if name not in SYSTEM_FIELDS and not same(old, new):
             fields[name] = merge_back(new, old) if name in MERGED else wire(old)
     return fields
 
@@ -137,6 +138,6 @@ def merge_back(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     patch: dict[str, Any] = {name: None for name in after if name not in before}
     for name, old in before.items():
         new = after.get(name)
-        if new != old:
+        if not same(new, old):
             patch[name] = merge_back(new, old) if isinstance(new, dict) and isinstance(old, dict) else old
     return patch

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from core.patches.values import same
 from schemas.changes import Action, Change, EntityKind, FieldChange, Totals
 from schemas.primitives import Priority, ProjectStatus, TaskStatus
 
@@ -91,7 +92,7 @@ def _net_fields(steps: Sequence[Change], untold: dict[str, str] | None) -> dict[
 def _differ(name: str, sides: FieldChange) -> bool:
     if name == "depends_on":
         return _keys(sides["before"]) != _keys(sides["after"])
-    return sides["before"] != sides["after"]
+    return not same(sides["before"], sides["after"])
 
 
 def _keys(value: Any) -> set[str]:

@@ -56,6 +56,7 @@ class Comparison:
     def __init__(self, eyes: Eyes) -> None:
         self._columns = {name: eyes.columns(name) for name in ("projects", "tasks", "dependencies", "comments", "patch_sets")}
         self._deletions: dict[str, int] = {}  # ids of deletions -> what the reference calls them
+        self._deletion_ids: dict[int, str] = {}
 
     def differences(self, contents: Contents, reference: Reference) -> list[str]:
         """Return where the stored rows differ from the reference."""
@@ -105,8 +106,9 @@ class Comparison:
             return [f"{row['key']}: deletion_id is {row['deletion_id']}, expected {item['deletion']}"]
         if row["deletion_id"] is not None:
             known = self._deletions.setdefault(row["deletion_id"], item["deletion"])
-            if known != item["deletion"]:
-                return [f"{row['key']}: belongs to deletion {known}, expected {item['deletion']}"]
+            known_id = self._deletion_ids.setdefault(item["deletion"], row["deletion_id"])
+            if known != item["deletion"] or known_id != row["deletion_id"]:
+                return [f"{row['key']}: belongs to deletion {row['deletion_id']}, expected {item['deletion']} ({known_id})"]
         return []
 
     def _sets(self, rows: Iterable[Item], reference: Reference) -> list[str]:

@@ -65,12 +65,14 @@ class Set:
     only: list[int] | None = None
     reverts: tuple[str, ...] = ()
     supersedes: str | None = None
+    is_claim: bool = False
     inverse: list[Any] = field(default_factory=list)
     system: System = field(default_factory=dict)
     revisions: dict[str, int] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
     before: State = field(default_factory=State)
     after: State = field(default_factory=State)
+    applied_at: datetime | None = None
 
 
 class Reference:
@@ -164,7 +166,8 @@ class Reference:
                 reverts += [old.id] if own else []
         if not patches:
             raise Refused("INVALID_PATCH")
-        return self._apply(Set(new_id, patches, {}, reverts=tuple(reverts)), None, system, dry_run=dry_run)
+        base = {key: self.state.projects[key]["revision"]}
+        return self._apply(Set(new_id, patches, base, reverts=tuple(reverts)), None, system, dry_run=dry_run)
 
     def candidates(self, project: str | None) -> list[Item]:
         """Return what may be claimed by anybody, in no order."""
@@ -187,7 +190,7 @@ class Reference:
         fields = {"status": "in_progress"} | ({"assignee": agent} if found["assignee"] is None else {})
         lease = {"claimed_by": agent, "claim_expires_at": self.now + timedelta(minutes=lease_minutes)}
         patches = [{"op": "update_task", "task": task, "fields": fields}]
-        return self._apply(Set(new_id, patches, {}), None, {0: lease}, dry_run=False)
+        return self._apply(Set(new_id, patches, {}, is_claim=True), None, {0: lease}, dry_run=False)
 
     # -- steps
 
@@ -219,6 +222,7 @@ class Reference:
     def _apply(self, new: Set, only: list[int] | None, system: System, *, dry_run: bool) -> Set:
         outcome = self._play(new.patches, new.base, only, system)
         _sound(outcome)
+        new.base = {name.upper(): revision for name, revision in new.base.items()}
         new.before, new.after, new.refs = self.state, outcome.state, outcome.refs
         new.state, new.only = "applied", only
         for key in touched_projects(new.before, new.after):

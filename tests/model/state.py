@@ -106,6 +106,10 @@ def below(state: State, key: str) -> list[Item]:
     return [task for task in state.tasks.values() if task["key"] != key and any(up["key"] == key for up in above(state, task))]
 
 
+def depth(state: State, task: Item) -> int:
+    return len(list(above(state, task)))
+
+
 def live_edges(state: State) -> set[Edge]:
     """Dependencies of deleted tasks stay stored, inert and hidden."""
     return {(task, end) for task, end in state.edges if is_live(state.tasks[task]) and is_live(state.tasks[end])}

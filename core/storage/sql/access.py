@@ -83,7 +83,7 @@ class AccessRecords(Session):
         return self._write(delete(memberships).where(_M.workspace_id == self.workspace, _M.subject == subject)) == 1
 
     def _write(self, statement: Any) -> int:
-        touched: int = self.connection.execute(statement).rowcount
+        touched: int = self.connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
         return touched
 
 

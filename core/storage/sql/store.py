@@ -14,6 +14,7 @@ from core.settings import Settings
 from core.storage.interface import Storage, Transaction, Watch
 from core.storage.sql import engines, upgrade
 from core.storage.sql.access import AccessRecords
+from core.storage.sql.checkpoints import Checkpoints
 from core.storage.sql.claiming import ClaimReads
 from core.storage.sql.events import EventReads
 from core.storage.sql.failures import ReadOnlyConnection, SerialisationFailure, translated
@@ -49,6 +50,7 @@ class SqlStorage:
         self._codec = SQLITE if self._is_sqlite else POSTGRESQL
         self._watches: list[DatabaseWatch] = []
         self._rounds = Rounds()
+        self._checkpoints = Checkpoints(engines.sqlite_path(engine.url)) if self._is_sqlite else None
 
     def read(self, workspace: str, work: Callable[[Transaction], T]) -> T:
         """Return `work(tx)` on one consistent state."""
@@ -126,13 +128,18 @@ class SqlStorage:
         return watch
 
     def _stir(self) -> None:
+        """Tell those who work beside the commits that there was one."""
         for watch in self._watches:
             watch.stir()
+        if self._checkpoints is not None:
+            self._checkpoints.stir()
 
     def close(self) -> None:
         for watch in self._watches:
             watch.close()
             watch.join()
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self._writer.dispose()
 
 

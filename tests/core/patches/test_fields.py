@@ -110,3 +110,15 @@ def test_leaving_in_progress_ends_a_claim_and_other_changes_keep_it(world: World
 
     world.apply(update("WEB-2", status="in_review"))
     assert (world.task("WEB-2").claimed_by, world.task("WEB-2").claim_expires_at) == (None, None)
+
+
+@pytest.mark.parametrize(("old", "new"), [(True, 1), (0, False), ([1], [True]), ({"deep": [True]}, {"deep": [1]})])
+def test_numbers_and_truth_values_are_not_the_same(world: World, old: object, new: object) -> None:
+    world.apply(update("WEB-2", custom={"value": old}))
+
+    applied = world.apply(update("WEB-2", custom={"value": new}))
+
+    assert repr(world.task("WEB-2").custom["value"]) == repr(new)
+    assert world.plan(update("WEB-2", title="Auth!") | {"expect": {"custom": {"value": old}}}).conflicts
+    world.revert(applied)
+    assert repr(world.task("WEB-2").custom["value"]) == repr(old)
