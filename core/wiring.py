@@ -37,8 +37,10 @@ def load_settings() -> Settings:
     except ValidationError as error:
         from schemas.violations import issues_of  # needed only when something is wrong
 
-        issues = issues_of(error.errors(include_url=False))
-        raise InvalidSettings("; ".join(f"{issue.path[1:].upper()} {issue.message}".strip() for issue in issues)) from error
+        found = error.errors(include_url=False)
+        whole = [item["msg"] for item in found if not item["loc"]]  # of settings that do not fit together
+        each = [f"{issue.path[1:].upper()} {issue.message}" for issue in issues_of(found) if issue.path]
+        raise InvalidSettings("; ".join(each + whole)) from error
 
 
 class _LazyStorage:

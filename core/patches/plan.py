@@ -89,10 +89,10 @@ def plan(
         (state.live_project if kind is EntityKind.PROJECT else state.live_task)(name, index, path)
     check(state, max_depth=max_depth)
     result = Plan(issues=sorted(parsed.issues + state.issues, key=_by_patch), conflicts=conflicts)
+    _place(state, result.effects)
     if result.errors():
         result.conflicts += _conflicts(state)
         return result
-    _place(state, result.effects)
     recount(state)
     _compare(state, result, preview=preview)
     result.conflicts += _conflicts(state)

@@ -95,12 +95,8 @@ def applied_answer(tx: Transaction, record: PatchSetRecord) -> ApplyResponse:
 
 
 def validation_answer(snapshot: Snapshot, result: Plan) -> ValidationResponse:
-    named = set(result.effects.revisions) | set(snapshot.base)
-    bases = {
-        snapshot.projects[project_id].key: snapshot.base.get(project_id, snapshot.projects[project_id].revision)
-        for project_id in named
-        if project_id in snapshot.projects
-    }
+    # of every project that is named, changed or not: what would change nothing today might undo something tomorrow
+    bases = {project.key: snapshot.base.get(project_id, project.revision) for project_id, project in snapshot.projects.items()}
     return ValidationResponse.model_construct(
         **_effect(result),
         changes_next_cursor=None,

@@ -137,7 +137,7 @@ def propose_patch_set(
 def _same_proposal(ctx: Context, stored: PatchSetRecord, draft: Draft) -> PatchSetDetail:
     if stored.hash != draft.hash:
         raise IdempotencyKeyReused(hint=f"{stored.id} holds other patches; leave the id out to get a new one")
-    return get_patch_set(ctx, stored.id)
+    return _shown(ctx, stored.id)  # whoever may propose may see that proposal again
 
 
 def rebase_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
@@ -180,7 +180,10 @@ def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "") -> St
 def get_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
     """Return a stored set with its preview on today's state (while proposed) or its effect (once applied)."""
     ctx.principal.require(Scope.PROJECTS_READ)
+    return _shown(ctx, patch_set_id)
 
+
+def _shown(ctx: Context, patch_set_id: str) -> PatchSetDetail:
     def work(tx: Transaction) -> PatchSetDetail:
         record = patch_set_named(tx, patch_set_id)
         stored = dict(stored_set(record).__dict__)

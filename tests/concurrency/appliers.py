@@ -21,6 +21,7 @@ from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode
 from schemas.patches import PatchSet
 from schemas.tasks import TaskDetail
+from tests.concurrency.calls import Caller
 from tests.concurrency.processes import Meet
 from tests.crash.workload import opened
 
@@ -83,6 +84,7 @@ class Report:
 
     acknowledged: list[str] = field(default_factory=list)  # ids of sets
     refusals: Counter[str] = field(default_factory=Counter)  # "step code"
+    told_busy: int = 0
     counted: Counter[str] = field(default_factory=Counter)  # by task: how often it added one
     appended: list[tuple[str, str]] = field(default_factory=list)  # task and word
     own: dict[str, Any] = field(default_factory=dict)  # by task: the value its own field has now
@@ -116,7 +118,7 @@ def apply_many(order: Order, meet: Meet) -> Report:
 
 class _Applier:
     def __init__(self, orchestrator: Orchestrator, order: Order) -> None:
-        self._orchestrator = orchestrator
+        self._caller = Caller(orchestrator)
         self._order = order
         self._name = f"p{order.number}"
         self._random = random.Random(f"{order.seed} {order.number}")  # noqa: S311  # what to do next, not secrets
@@ -136,6 +138,7 @@ class _Applier:
         while len(self.report.acknowledged) < self._order.sets:
             (self._step,) = self._random.choices(list(STEPS), weights)
             await getattr(self, f"_{self._step}")()
+        self.report.told_busy = self._caller.told_busy
         return self.report
 
     # -- steps that others may be in the way of
@@ -255,7 +258,7 @@ class _Applier:
     # -- how it speaks to the store
 
     async def _read(self, key: str) -> TaskDetail:
-        return await self._orchestrator.context().run(tasks.get_task, key, include_subtasks=False)
+        return await self._caller.call(tasks.get_task, key, include_subtasks=False)
 
     async def _applied(self, *patches: dict[str, Any], base: dict[str, int]) -> ApplyResponse:
         return self._surely(await self._apply(*patches, base=base))
@@ -268,7 +271,7 @@ class _Applier:
     async def _called(self, service: Callable[[Context, X], ApplyResponse], argument: X) -> ApplyResponse | None:
         """Return the answer, or None for a refusal that this step may meet."""
         try:
-            answer = await self._orchestrator.context().run(service, argument)
+            answer = await self._caller.call(service, argument)
         except DomainError as refusal:
             if refusal.code not in STEPS[self._step][1]:
                 raise

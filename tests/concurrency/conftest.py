@@ -1,21 +1,33 @@
 """Databases for processes that share one: a new SQLite file, or a new PostgreSQL database."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.crash.workload import opened
-from tests.storage.conftest import empty_postgres, postgres_server
+from tests.storage.conftest import new_database, postgres_server
 
-__all__ = ["empty_postgres", "postgres_server"]
+__all__ = ["postgres_server"]
+
+KINDS = ("sqlite", "postgresql")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def _databases(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    postgresql = request.param == "postgresql"
+    urls = new_database(request.getfixturevalue("postgres_server")) if postgresql else [f"sqlite:///{folder / 'orchestrator.db'}"]
+    for url in urls:
+        opened(url, create=True).close()
+        yield url
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a new, migrated database; every test that takes this runs on both."""
-    if request.param == "sqlite":
-        found = f"sqlite:///{tmp_path / 'orchestrator.db'}"
-    else:
-        found = request.getfixturevalue("empty_postgres")
-    opened(found, create=True).close()
-    return found
+    yield from _databases(request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same for all tests of a module."""
+    yield from _databases(request, tmp_path_factory.mktemp("shared"))

@@ -35,6 +35,7 @@ def test_eight_appliers_lose_nothing(url: str, tmp_path: Path, record_property: 
     assert differences(url, replay(url, tmp_path)) == []
     refusals = sum((report.refusals for report in reports), Counter[str]())
     record_property("sets", sum(len(report.acknowledged) for report in reports))
+    record_property("STORAGE_BUSY", sum(report.told_busy for report in reports))
     for refusal, count in sorted(refusals.items()):
         record_property(refusal, count)
 

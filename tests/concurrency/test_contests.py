@@ -15,6 +15,7 @@ from schemas.errors import ErrorCode
 from schemas.patches import PatchSet
 from schemas.tasks import Task
 from tests.concurrency.appliers import set_up
+from tests.concurrency.calls import Caller
 from tests.concurrency.processes import Meet, together
 from tests.crash.workload import opened
 from tests.support.audit import audit
@@ -69,7 +70,7 @@ def contend(contest: Contest, meet: Meet) -> list[str]:
 
 async def _outcome(orchestrator: Orchestrator, patch_set: PatchSet) -> str:
     try:
-        await orchestrator.context().run(patch_sets.apply_patch_set, patch_set)
+        await Caller(orchestrator).call(patch_sets.apply_patch_set, patch_set)
     except DomainError as refusal:
         return refusal.code
     return DONE

@@ -2,14 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
-from core.context import Context
 from core.errors import ConcurrentUpdate
 from core.services import patch_sets, projects, tasks
 from schemas.patches import PatchSet
 from schemas.tasks import Task, TaskQuery
+from tests.concurrency.calls import Caller
 from tests.concurrency.processes import Meet, together
 from tests.crash.workload import opened
 from tests.support.audit import audit
@@ -28,6 +29,9 @@ FIRST = PatchSet(
 PURSES, TWINS = ("WEB-1", "WEB-2", "APP-1"), ("WEB-3", "WEB-4")
 
 
+Call = Callable[..., Awaitable[Any]]
+
+
 @dataclass
 class Order:
     url: str
@@ -38,32 +42,32 @@ def write_or_read(order: Order, meet: Meet) -> int:
     """Write all sets of one writer, or read until all have been written; return how many there were."""
     orchestrator = opened(order.url)
     meet()
-    done = asyncio.run((_write if order.number < WRITERS else _read)(orchestrator.context, order.number))
+    done = asyncio.run((_write if order.number < WRITERS else _read)(Caller(orchestrator).call, order.number))
     orchestrator.close()
     return done
 
 
-async def _write(context: Callable[[], Context], number: int) -> int:
+async def _write(call: Call, number: int) -> int:
     """Move minutes from one task to another, perhaps of another project, and rename two tasks alike, in one set."""
     choices = random.Random(number)  # noqa: S311
     for written in range(SETS):
         while True:
             giving, taking = choices.sample(PURSES, 2)
             patches = [
-                await _changed(context(), giving, -written),
+                await _changed(call, giving, -written),
                 *({"op": "update_task", "task": twin, "fields": {"title": f"{number} {written}"}} for twin in TWINS),
-                await _changed(context(), taking, written),
+                await _changed(call, taking, written),
             ]
             try:
-                await context().run(patch_sets.apply_patch_set, PatchSet(patches=patches))
+                await call(patch_sets.apply_patch_set, PatchSet(patches=patches))
                 break
             except ConcurrentUpdate:  # somebody has been at one of these tasks since they were read
                 continue
     return SETS
 
 
-async def _changed(ctx: Context, key: str, minutes: int) -> dict[str, object]:
-    seen = (await ctx.run(tasks.get_task, key)).estimated_minutes
+async def _changed(call: Call, key: str, minutes: int) -> dict[str, object]:
+    seen = (await call(tasks.get_task, key)).estimated_minutes
     assert seen is not None
     return {
         "op": "update_task",
@@ -73,19 +77,19 @@ async def _changed(ctx: Context, key: str, minutes: int) -> dict[str, object]:
     }
 
 
-async def _read(context: Callable[[], Context], _number: int) -> int:
+async def _read(call: Call, _number: int) -> int:
     reads, seen, last = 0, 0, 1 + WRITERS * SETS
     while seen < last:
         before, reads = seen, reads + 1
-        everywhere = (await context().run(tasks.list_tasks, TaskQuery())).tasks
+        everywhere = (await call(tasks.list_tasks, TaskQuery())).tasks
         assert sum(task.estimated_minutes or 0 for task in everywhere) == MINUTES * len(PURSES)
         seen = _revision_of_twins(everywhere)
-        project = await context().run(projects.get_project, "WEB", include_tasks=True)
+        project = await call(projects.get_project, "WEB", include_tasks=True)
         assert project.tasks is not None
         assert project.revision == _revision_of_twins(project.tasks)
         assert project.estimated_minutes == sum(task.estimated_minutes or 0 for task in project.tasks)
         assert before <= seen <= project.revision
-        tree = await context().run_long(projects.get_hierarchy, "WEB")
+        tree = await call(projects.get_hierarchy, "WEB")
         assert {node.title for node in tree.tasks if node.key in TWINS} == {tree.tasks[2].title}
         assert project.revision <= tree.project.revision
     return reads

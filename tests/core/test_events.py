@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from core import events
-from core.context import Context
+from core.context import OWNER, Context
 from core.errors import DatabaseError, NotFound, ServiceUnavailable, ValidationFailed
 from core.events import EventFeed, FeedEnded, Reader
 from core.services import patch_sets, projects
 from core.services.events import get_place
 from core.settings import Settings
-from core.wiring import OWNER, Orchestrator
+from core.wiring import Orchestrator
 from schemas.events import EndReason
 from schemas.patches import PatchSet
 from schemas.projects import ProjectCreate, ProjectUpdate

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from mcp import Client
@@ -26,9 +27,9 @@ from schemas.access import ROLE_SCOPES, Role, Scope
 from schemas.patches import PatchSet, PatchSetQuery
 from schemas.projects import ProjectCreate
 from schemas.tasks import TaskCreate
-from tests.mcp_server.clients import Tools, text_of
+from tests.mcp_server.clients import COMMAND, Tools, text_of
 from tests.support.http import data, refused
-from tests.support.servers import running_server
+from tests.support.servers import gateway_environment, running_server
 
 SECRET = "Classified"
 PROPOSER = frozenset({Scope.PROJECTS_READ, Scope.PATCHES_PROPOSE})
@@ -344,3 +345,32 @@ def test_with_authentication_other_machines_may_reach_it(world: World) -> None:
 
         assert httpx2.get(f"{url}/api/v1/projects", headers=shown).status_code == 200
         assert httpx2.get(f"{url}/api/v1/projects", headers={"Host": "plans.example"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({}, "JWT_ALGORITHM must be set with AUTH=jwt"),
+        ({"JWT_ALGORITHM": "none"}, "JWT_ALGORITHM"),
+        ({"JWT_ALGORITHM": "HS256", "JWT_ISSUER": "a", "JWT_AUDIENCE": "b", "JWT_SECRET": "hunter2"}, "JWT_SECRET"),
+    ],
+)
+def test_a_start_with_inconsistent_tokens_is_one_line_that_names_the_setting(
+    tmp_path: Path, settings: dict[str, str], named: str
+) -> None:
+    server = running_server(f"sqlite:///{tmp_path}/plan.db", folder=tmp_path, AUTH="jwt", **settings)
+    with pytest.raises(RuntimeError, match="did not start") as ended, server:
+        pass
+
+    said = str(ended.value).partition("did not start: ")[2]
+    assert said.startswith(f"orchestrator-api: {named}")
+    assert said.count("\n") == 1
+    assert "hunter2" not in said
+
+
+async def test_an_mcp_server_without_its_key_does_not_start(tmp_path: Path) -> None:
+    environment = gateway_environment(f"sqlite:///{tmp_path}/plan.db", AUTH="api_key")
+    ended = await anyio.run_process(COMMAND, env=environment, cwd=tmp_path, check=False)
+
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert b"ORCHESTRATOR_API_KEY" in ended.stderr

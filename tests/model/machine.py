@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from core.errors import DomainError
 from core.services import claiming, history, patch_sets, reverting
@@ -21,6 +21,8 @@ from tests.model.store import AUTHOR, MAX_DEPTH, START, Store
 
 T = TypeVar("T")
 Patches = list[dict[str, Any]]
+PROJECTS = st.sampled_from(["WEB", "APP", "OPS"])
+UNKNOWN_SET = "ps_zzzzzzzzzzzzzzzz"
 FIRST = [
     {"op": "create_project", "key": "WEB", "fields": {"name": "Web"}},
     {"op": "create_project", "key": "APP", "fields": {"name": "App"}},
@@ -44,14 +46,19 @@ def seen(*, stale: bool) -> st.SearchStrategy[dict[str, int]]:
 
 
 def stored_id(*states: str) -> st.SearchStrategy[str]:
-    """Return the id of a stored set, mostly the latest ones of these states; now and then one that does not exist."""
+    """Return the id of a stored set, mostly the latest ones of these states; now and then another one."""
 
     def choose(machine: "Model") -> st.SearchStrategy[str]:
-        ids = [one.id for one in machine.reference.sets.values() if one.state in states]
-        others = [one.id for one in machine.reference.sets.values() if one.state not in states][-2:]
-        return st.sampled_from([*reversed(ids[-12:]), *others, "ps_zzzzzzzzzzzzzzzz"])
+        stored = list(machine.reference.sets.values())[1:]  # without the first set everything would be gone
+        wanted = [one.id for one in reversed(stored) if one.state in states][:12]
+        others = [one.id for one in reversed(stored) if one.state not in states][:2]
+        return st.sampled_from([*wanted * 4, *others, UNKNOWN_SET])
 
     return st.runner().flatmap(choose)
+
+
+def task_key() -> st.SearchStrategy[str]:
+    return st.runner().flatmap(lambda machine: st.sampled_from([*machine.reference.state.tasks, "WEB-99"]))
 
 
 class Model(RuleBasedStateMachine):
@@ -66,47 +73,56 @@ class Model(RuleBasedStateMachine):
         self.reference.now = START
         self.comparison = Comparison(self.store.eyes)
         self.contents = self.store.eyes.contents()
+        self.restarted_at = 0
 
     def teardown(self) -> None:
         self.store.close()
 
     @initialize()
     def begin(self) -> None:
-        self._apply(FIRST, {}, None)
+        self._apply(FIRST, {})
 
     # -- rules
 
     @rule(patches=written(careless=False), base=seen(stale=False))
     def apply(self, patches: Patches, base: dict[str, int]) -> None:
-        self._apply(patches, base, None)
+        self._apply(patches, base)
 
     @rule(patches=written(careless=False), base=seen(stale=True))
     def apply_late(self, patches: Patches, base: dict[str, int]) -> None:
-        self._apply(patches, base, None)
+        self._apply(patches, base)
 
     @rule(patches=written(careless=True), base=seen(stale=True))
     def apply_carelessly(self, patches: Patches, base: dict[str, int]) -> None:
-        self._apply(patches, base, None)
+        self._apply(patches, base)
 
-    @rule(patches=written(careless=False), base=seen(stale=True), data=st.data())
+    @rule(patches=written(careless=False), base=seen(stale=False), data=st.data())
     def apply_part(self, patches: Patches, base: dict[str, int], data: st.DataObject) -> None:
         self._apply(patches, base, data.draw(sets.selections(len(patches)), label="only"))
 
-    @rule(patches=written(careless=False), base=seen(stale=False), supersedes=st.none() | stored_id("proposed"))
+    @rule(
+        patches=written(careless=False) | written(careless=True),
+        base=seen(stale=False) | seen(stale=True),
+        supersedes=st.none() | stored_id("proposed"),
+    )
     def propose(self, patches: Patches, base: dict[str, int], supersedes: str | None) -> None:
-        self._propose(patches, base, supersedes)
+        self._tick()
+        set_id = self.store.ids.new_patch_set_id()
+        sent = PatchSet(id=set_id, patches=patches, base_revisions=base)
+        self._stored(
+            "propose",
+            lambda _: self.reference.propose(set_id, patches, base, supersedes),
+            lambda: patch_sets.propose_patch_set(self.store.context(), sent, supersedes=supersedes).id,
+        )
 
-    @rule(patches=written(careless=True), base=seen(stale=True))
-    def propose_carelessly(self, patches: Patches, base: dict[str, int]) -> None:
-        self._propose(patches, base, None)
-
+    @precondition(lambda self: self.has_sets("proposed"))
     @rule(set_id=stored_id("proposed"), data=st.data())
     def apply_proposal(self, set_id: str, data: st.DataObject) -> None:
         stored = self.reference.sets.get(set_id)
         only = data.draw(sets.selections(len(stored.patches)), label="only") if stored else None
         self._tick()
 
-        def reference() -> tuple[Set, bool]:
+        def reference(_: str) -> tuple[Set, bool]:
             if stored is None:
                 raise Refused("NOT_FOUND")
             return self.reference.apply(set_id, stored.patches, stored.base, only)
@@ -115,32 +131,20 @@ class Model(RuleBasedStateMachine):
             return patch_sets.apply_proposal(self.store.context(), set_id, only=only, dry_run=dry_run)
 
         preview = self._outcome(lambda: product(dry_run=True))
+        self._unchanged()
         self._applied("apply_proposal", reference, product, preview)
 
-    @rule(set_id=stored_id("proposed", "applied"), patches=written(careless=False), data=st.data())
-    def send_again(self, set_id: str, patches: Patches, data: st.DataObject) -> None:
-        """The id of a stored set once more, with its patches or with others."""
-        stored = self.reference.sets.get(set_id)
-        own = stored is not None and not stored.reverts and not stored.is_claim  # the others have patches of the product's own
-        if stored is not None and own and data.draw(st.booleans(), label="same patches"):
-            patches = stored.patches
-        only = stored.only if stored and data.draw(st.booleans(), label="same part") else None
-        self._tick()
-        self._applied(
-            "send_again",
-            lambda: self.reference.apply(set_id, patches, {}, only),
-            lambda: patch_sets.apply_patch_set(self.store.context(), PatchSet(id=set_id, patches=patches), only=only),
-        )
-
+    @precondition(lambda self: self.has_sets("proposed", "rejected", "superseded"))
     @rule(set_id=stored_id("proposed"))
     def reject(self, set_id: str) -> None:
         self._tick()
         self._stored(
             "reject",
-            lambda: self.reference.reject(set_id),
+            lambda _: self.reference.reject(set_id),
             lambda: patch_sets.reject_patch_set(self.store.context(), set_id, reason="no").id,
         )
 
+    @precondition(lambda self: self.has_sets("proposed", "rejected", "superseded"))
     @rule(set_id=stored_id("proposed", "rejected", "superseded"))
     def rebase(self, set_id: str) -> None:
         self._tick()
@@ -150,114 +154,110 @@ class Model(RuleBasedStateMachine):
             lambda: patch_sets.rebase_patch_set(self.store.context(), set_id).id,
         )
 
-    @rule(set_id=stored_id("applied"))
-    def revert(self, set_id: str) -> None:
-        self._revert(
-            "revert",
-            lambda new_id, dry_run: self.reference.revert(set_id, new_id, dry_run=dry_run),
-            lambda dry_run: reverting.revert_patch_set(self.store.context(), set_id, dry_run=dry_run),
-        )
-
-    @rule(project=st.sampled_from(["WEB", "APP", "OPS"]), steps=st.integers(0, 9))
-    def revert_to(self, project: str, steps: int) -> None:
-        found = self.reference.state.projects.get(project)
-        revision = found["revision"] - steps if found else 1
-        done = self._revert(
-            "revert_to",
-            lambda new_id, dry_run: self.reference.revert_to(project, revision, new_id, dry_run=dry_run),
-            lambda dry_run: reverting.revert_to_revision(self.store.context(), project, revision, dry_run=dry_run),
-        )
-        if done:
-            self._came_back(project, revision)
-
-    @rule(
-        task=st.runner().flatmap(lambda machine: st.sampled_from([*machine.reference.state.tasks, "WEB-99"])),
-        agent=st.sampled_from(["ann", "bob"]),
-        lease_minutes=st.sampled_from([60, 5]),
-    )
-    def claim(self, task: str, agent: str, lease_minutes: int) -> None:
-        self._tick()
-
-        def product() -> ApplyResponse:
-            claimed = claiming.claim_task(self.store.context(), task=task, agent=agent, lease_minutes=lease_minutes)
-            assert claimed is not None
-            return claimed.effect
-
-        self._applied("claim", lambda new_id: (self.reference.claim(task, agent, lease_minutes, new_id), False), product)
-
-    @rule(project=st.sampled_from(["WEB", "APP", None]), agent=st.sampled_from(["ann", "bob"]))
-    def claim_best(self, project: str | None, agent: str) -> None:
-        """The reference does not rank: what is given must be free, and of the highest priority there is."""
-        self._tick()
-        free, refusal = None, None
-        try:
-            free = self.reference.candidates(project)
-        except Refused as error:
-            refusal = error.code
-        answer = self._outcome(lambda: claiming.claim_task(self.store.context(), project=project, agent=agent))
-        self._same("answering code", _code(answer), refusal)
-        if free is None:
-            self._unchanged()
-            return
-        if not free:
-            self._same("claimed", answer, None)
-            self._unchanged()
-            return
-        assert answer is not None
-        assert not isinstance(answer, DomainError)
-        order = ["critical", "high", "medium", "low", "backlog"]
-        best = min(order.index(task["priority"]) for task in free)
-        key = answer.item.key if answer.item else ""
-        assert key in [task["key"] for task in free if order.index(task["priority"]) == best], f"claimed {key} of {free}"
-        self.reference.claim(key, agent, 60, answer.effect.patch_set_id or "")
-        counts["claim_best"] += 1
-        self._compare()
-
-    @rule(minutes=st.sampled_from([10, 120]))
-    def wait(self, minutes: int) -> None:
-        self._tick(minutes)
-
-    @rule()
-    def restart(self) -> None:
-        self.store.restart()
-        counts["restart"] += 1
-        self._unchanged()
-
+    @precondition(lambda self: self.has_sets("proposed"))
     @rule(set_id=stored_id("proposed"))
     def look_at_proposal(self, set_id: str) -> None:
         """A stored proposal is shown with its preview on today's state, conflicts included."""
         stored = self.reference.sets.get(set_id)
         found = self._outcome(lambda: patch_sets.get_patch_set(self.store.context(), set_id))
-        if stored is None or isinstance(found, DomainError):
-            self._same("answering code", _code(found), None if stored else "NOT_FOUND")
-        else:
+        self._same("answering code", _code(found), None if stored else "NOT_FOUND")
+        if stored is not None and not isinstance(found, DomainError):
             self._same("state", found.proposal.state.value, stored.state)
             if found.preview is not None:
                 self._same_findings(found.preview, self.reference.validate(stored.patches, stored.base))
         self._unchanged()
+        counts["look_at_proposal"] += 1
 
-    @rule(project=st.sampled_from(["WEB", "APP", "OPS"]), steps=st.integers(0, 12))
+    @rule(set_id=stored_id("proposed", "applied"), patches=written(careless=False), data=st.data())
+    def send_again(self, set_id: str, patches: Patches, data: st.DataObject) -> None:
+        """The id of a stored set once more, with its patches or with others."""
+        stored = self.reference.sets.get(set_id)
+        own = stored is not None and not stored.reverts and not stored.is_claim  # the others have patches of the product's own
+        if stored is not None and own and not data.draw(st.booleans(), label="other patches"):
+            patches = stored.patches
+        only = None if stored is None or data.draw(st.booleans(), label="all of it") else stored.only
+        self._tick()
+        self._applied(
+            "send_again",
+            lambda _: self.reference.apply(set_id, patches, {}, only),
+            lambda: patch_sets.apply_patch_set(self.store.context(), PatchSet(id=set_id, patches=patches), only=only),
+        )
+
+    @precondition(lambda self: len(self.reference.applied) > 1)
+    @rule(set_id=stored_id("applied"))
+    def revert(self, set_id: str) -> None:
+        self._revert(
+            "revert",
+            lambda new_id: self.reference.revert(set_id, new_id),
+            lambda dry_run: reverting.revert_patch_set(self.store.context(), set_id, dry_run=dry_run),
+        )
+
+    @precondition(lambda self: len(self.reference.applied) > 1)
+    @rule(project=PROJECTS, steps=st.integers(0, 9))
+    def revert_to(self, project: str, steps: int) -> None:
+        found = self.reference.state.projects.get(project)
+        revision = found["revision"] - steps if found else 1
+        done = self._revert(
+            "revert_to",
+            lambda new_id: self.reference.revert_to(project, revision, new_id),
+            lambda dry_run: reverting.revert_to_revision(self.store.context(), project, revision, dry_run=dry_run),
+        )
+        if done:
+            self._came_back(project, revision)
+
+    @rule(task=st.none() | task_key(), project=PROJECTS | st.none(), agent=st.sampled_from(["ann", "bob"]))
+    def claim(self, task: str | None, project: str | None, agent: str) -> None:
+        self._tick()
+        if task is None:
+            self._claim_best(project, agent)
+            return
+
+        def product() -> ApplyResponse:
+            claimed = claiming.claim_task(self.store.context(), task=task, agent=agent)
+            assert claimed is not None
+            return claimed.effect
+
+        self._applied("claim", lambda new_id: (self.reference.claim(task, agent, 60, new_id), False), product)
+
+    @rule(minutes=st.sampled_from([10, 70]))
+    def wait(self, minutes: int) -> None:
+        self._tick(minutes)
+
+    @precondition(lambda self: self.restarted_at < len(self.reference.applied) - 2)
+    @rule()
+    def restart(self) -> None:
+        self.store.restart()
+        self.restarted_at = len(self.reference.applied)
+        counts["restart"] += 1
+        self._unchanged()
+
+    @precondition(lambda self: len(self.reference.applied) > 1)
+    @rule(project=PROJECTS, steps=st.integers(0, 12))
     def look_back(self, project: str, steps: int) -> None:
+        """The project as of an earlier revision, stored values and derived ones."""
         found = self.reference.state.projects.get(project)
         revision = found["revision"] - steps if found else 1
         ctx = self.store.context()
         answer = self._outcome(lambda: ctx.read(lambda tx: history.past_project(tx, project, revision, today=ctx.today)))
+        counts[f"look_back: {_code(answer) or 'done'}"] += 1
         if found is None or not 1 <= revision <= found["revision"]:
             self._same("answering code", _code(answer), "VALIDATION_ERROR" if found else "NOT_FOUND")
         elif not is_live(self.reference.at[project][revision].projects[project]):
             self._same("answering code", _code(answer), "DELETED_RESOURCE")
         else:
-            assert not isinstance(answer, DomainError)
+            assert not isinstance(answer, DomainError), answer
             past = self.reference.at[project][revision]
             self._report(shown_differences(answer[1], past, project, ctx.today.isoformat()))
             names = [*sets.VALUES, "completed_at", "claimed_by", "revision", "updated_at"]
             shown = [{name: _plain(getattr(task, name)) for name in names} for task in answer[1]]
             self._same("past", shown, [{name: _plain(task[name]) for name in names} for task in outline(past, project)])
-        counts["look_back"] += 1
 
     # -- one call on both
 
-    def _apply(self, patches: Patches, base: dict[str, int], only: Sequence[int] | None) -> None:
+    def has_sets(self, *states: str) -> bool:
+        return any(one.state in states for one in self.reference.sets.values())
+
+    def _apply(self, patches: Patches, base: dict[str, int], only: Sequence[int] | None = None) -> None:
         self._tick()
         set_id = self.store.ids.new_patch_set_id()
         sent = PatchSet(id=set_id, patches=patches, base_revisions=base)
@@ -266,36 +266,45 @@ class Model(RuleBasedStateMachine):
         self._unchanged()
         self._applied(
             "apply",
-            lambda: self.reference.apply(set_id, patches, base, only),
+            lambda _: self.reference.apply(set_id, patches, base, only),
             lambda: patch_sets.apply_patch_set(self.store.context(), sent, only=only),
             preview,
         )
-        for patch in patches:
-            counts[f"sent {patch['op']}"] += 1
 
-    def _propose(self, patches: Patches, base: dict[str, int], supersedes: str | None) -> None:
-        self._tick()
-        set_id = self.store.ids.new_patch_set_id()
-        sent = PatchSet(id=set_id, patches=patches, base_revisions=base)
-        self._stored(
-            "propose",
-            lambda: self.reference.propose(set_id, patches, base, supersedes),
-            lambda: patch_sets.propose_patch_set(self.store.context(), sent, supersedes=supersedes).id,
-        )
-
-    def _revert(self, name: str, reference: Callable[[str, bool], Set], product: Callable[[bool], ApplyResponse]) -> bool:
+    def _revert(self, name: str, reference: Callable[[str], Set], product: Callable[[bool], ApplyResponse]) -> bool:
         """Return whether it was done."""
         self._tick()
         preview = self._outcome(lambda: product(True))
         self._unchanged()
         state = self.reference.state
-        self._applied(name, lambda new_id: (reference(new_id, False), False), lambda: product(False), preview)
+        self._applied(name, lambda new_id: (reference(new_id), False), lambda: product(False), preview)
         return self.reference.state is not state
+
+    def _claim_best(self, project: str | None, agent: str) -> None:
+        """The reference does not rank: what is given must be free, and of the highest priority there is."""
+        free, refusal = None, None
+        try:
+            free = self.reference.candidates(project)
+        except Refused as error:
+            refusal = error.code
+        answer = self._outcome(lambda: claiming.claim_task(self.store.context(), project=project, agent=agent))
+        self._same("answering code", _code(answer), refusal)
+        self._same("something was free", answer is not None and refusal is None, bool(free))
+        if not free or answer is None or isinstance(answer, DomainError):
+            self._unchanged()
+            return
+        order = ["critical", "high", "medium", "low", "backlog"]
+        best = min(order.index(task["priority"]) for task in free)
+        key = answer.item.key if answer.item else ""
+        assert key in [task["key"] for task in free if order.index(task["priority"]) == best], f"claimed {key} of {free}"
+        self.reference.claim(key, agent, 60, answer.effect.patch_set_id or "")
+        counts["claim_best"] += 1
+        self._compare()
 
     def _applied(
         self,
         name: str,
-        reference: Callable[..., tuple[Set, bool]],
+        reference: Callable[[str], tuple[Set, bool]],
         product: Callable[[], ApplyResponse],
         preview: Any = None,
     ) -> None:
@@ -304,7 +313,7 @@ class Model(RuleBasedStateMachine):
         made = refused = None
         try:
             new_id = "" if isinstance(answer, DomainError) else answer.patch_set_id
-            made = reference(new_id) if reference.__code__.co_argcount else reference()
+            made = reference(new_id or "")
         except Refused as error:
             refused = error
         self._same("answering code", _code(answer), refused and refused.code)
@@ -320,7 +329,7 @@ class Model(RuleBasedStateMachine):
         self._same("replayed", answer.replayed, replayed)
         self._same("refs", {ref: target.key for ref, target in answer.refs.items()}, applied.refs)
         self._same("revisions", answer.revisions, applied.revisions)
-        self._report(change_differences(answer.changes, applied, answer_time(self, applied)))
+        self._report(change_differences(answer.changes, applied, applied.applied_at or self.reference.now))
         if isinstance(preview, PlanEffect) and not replayed:
             self._same("effect of preview and apply", _effect(preview), _effect(answer))
         counts[f"{name}: {'replayed' if replayed else 'done'}"] += 1
@@ -332,14 +341,14 @@ class Model(RuleBasedStateMachine):
                 counts[f"done {patch['op']}"] += 1
             self._compare()
 
-    def _stored(self, name: str, reference: Callable[..., Set], product: Callable[[], str]) -> None:
+    def _stored(self, name: str, reference: Callable[[str], Set], product: Callable[[], str]) -> None:
         """Run a call that stores or closes a proposal on both."""
         before = self.reference.state
         answer = self._outcome(product)
         refused = None
         try:
             new_id = "" if isinstance(answer, DomainError) else answer
-            reference(new_id) if reference.__code__.co_argcount else reference()
+            reference(new_id)
         except Refused as error:
             refused = error
         self._same("answering code", _code(answer), refused and refused.code)
@@ -426,10 +435,6 @@ class Model(RuleBasedStateMachine):
     def _report(self, differences: list[str]) -> None:
         if differences:
             raise AssertionError("the product differs from the reference:\n" + "\n".join(differences[:20]))
-
-
-def answer_time(machine: Model, applied: Set) -> Any:
-    return applied.applied_at or machine.reference.now
 
 
 def _code(answer: object) -> str | None:

@@ -13,20 +13,6 @@ T = TypeVar("T")
 Patch = dict[str, Any]
 MANY_TASKS = 14  # above, more is deleted than created
 
-CREATE = ("create_task",) * 5
-OPS = (
-    *("update_task",) * 6,
-    *("move_task",) * 4,
-    *("add_dependency",) * 4,
-    *("delete_task",) * 2,
-    *("restore_task",) * 2,
-    *("remove_dependency",) * 2,
-    "add_comment",
-    *("update_project",) * 2,
-    "delete_project",
-    "restore_project",
-    "create_project",
-)
 WORDS = ("One", "Two", "Three")
 DAYS = ("2026-03-01", "2026-03-02", "2026-03-05")
 SCHEMAS = (
@@ -116,7 +102,7 @@ class Author:
         self.project_refs: list[str] = []
 
     def slip(self) -> bool:
-        return self.careless and self.dice.once_in(8)
+        return self.careless and self.dice.once_in(16)
 
     def write(self) -> list[Patch]:
         ops = [self._op() for _ in range(self.dice.pick((1, 1, 1, 2, 2, 3, 4, 6)))]
@@ -129,11 +115,24 @@ class Author:
         return [self._patch(op, ref) for op, ref in zip(ops, refs, strict=True)]
 
     def _op(self) -> str:
-        if len(self.state.projects) < 2 or not self.projects:
-            return self.dice.pick(("create_project", "restore_project", "create_task"))
-        if len(self.live) > MANY_TASKS:
-            return self.dice.pick((*OPS, "delete_task", "delete_task", "delete_task"))
-        return self.dice.pick(CREATE + OPS)
+        few = len(self.live) <= MANY_TASKS
+        weights = {
+            "create_task": 8 if few else 2,
+            "update_task": 7,
+            "move_task": 6,
+            "add_dependency": 5,
+            "delete_task": 3 if few else 9,
+            "restore_task": 4 if self.gone else 0,
+            "remove_dependency": 2 if self.state.edges else 0,
+            "update_project": 2,
+            "add_comment": 1,
+            "restore_project": 5 if self.gone_projects else 0,
+            "delete_project": 1 if len(self.projects) > 1 else 0,
+            "create_project": 1 if len(self.state.projects) < 3 or not self.projects else 0,
+        }
+        if not self.live:
+            weights = {"create_task": 3, "restore_project": 3, "restore_task": 1, "create_project": 1}
+        return self.dice.pick([op for op, weight in weights.items() for _ in range(weight)])
 
     def _patch(self, op: str, ref: str | None) -> Patch:
         patch: Patch = {"op": op}

@@ -38,12 +38,12 @@ def postgres_server() -> str:
 @pytest.fixture
 def empty_postgres(postgres_server: str) -> Iterator[str]:
     """The URL of a new, empty PostgreSQL database."""
-    yield from _new_database(postgres_server)
+    yield from new_database(postgres_server)
 
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres_server: str) -> Iterator[str]:
-    for url in _new_database(postgres_server):
+    for url in new_database(postgres_server):
         storage = opened(url)
         storage.prepare(create=True, migrate=True)
         storage.close()
@@ -82,7 +82,8 @@ def other(database: Database) -> Iterator[Database]:
     storage.close()
 
 
-def _new_database(server: str) -> Iterator[str]:
+def new_database(server: str) -> Iterator[str]:
+    """Yield the URL of a new, empty database, which is gone afterwards."""
     name = f"orchestrator_test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, bindparam, delete, insert, literal_column, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, and_, bindparam, delete, insert, literal_column, select, union
 from sqlalchemy.dialects import postgresql
 
 from core.storage.interface import PatchSetRecord
@@ -26,7 +26,10 @@ FIND = {False: Statement(_FIND), True: Statement(_FIND.with_for_update())}
 
 
 def _put() -> postgresql.Insert:
-    """Insert, or replace a row that is still a proposal: an applied set is never overwritten."""
+    """Insert, or replace the row of the same proposal while it is open.
+
+    A row of another is one that came between our reading and our writing; it stays, and the work runs again.
+    """
     statement = postgresql.insert(patch_sets).values({column: bindparam(f"v_{column.name}") for column in patch_sets.c})
     changed = {
         column.name: statement.excluded[column.name] for column in patch_sets.c if column.name not in ("workspace_id", "id")
@@ -34,7 +37,11 @@ def _put() -> postgresql.Insert:
     return statement.on_conflict_do_update(
         index_elements=["workspace_id", "id"],
         set_=changed,
-        where=_S.state == literal_column(f"'{ProposalState.PROPOSED}'"),
+        where=and_(
+            _S.state == literal_column(f"'{ProposalState.PROPOSED}'"),
+            _S.hash == statement.excluded.hash,
+            _S.created_at == statement.excluded.created_at,
+        ),
     )
 
 
