@@ -18,6 +18,7 @@ from schemas.primitives import (
     Instant,
     ItemName,
     Model,
+    PatchIndex,
     PatchSetId,
     ProjectKey,
     Ref,
@@ -280,6 +281,6 @@ class RejectRequest(Model):
 class ApplyRequest(Model):
     """Body of POST /patch-sets/{id}/apply."""
 
-    only: list[int] | None = Field(
+    only: list[PatchIndex] | None = Field(
         default=None, min_length=1, max_length=MAX_PATCHES, description="apply only these patches, from 0"
     )

@@ -182,6 +182,7 @@ InstantInput = Annotated[AwareDatetime, BeforeValidator(_iso_instant), AfterVali
 Minutes = Annotated[int, Field(strict=True, ge=1, le=525_600)]
 MinutesSpent = Annotated[int, Field(strict=True, ge=0, le=525_600)]
 Revision = Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE_INTEGER)]
+PatchIndex = Annotated[int, Field(strict=True, ge=0)]
 
 
 def check_json(value: Any, depth: int = 0) -> None:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from schemas.paging import PageRequest, Paging
 from schemas.primitives import (
@@ -69,7 +69,7 @@ class ProjectExpect(Model):
     due_date: Day | None = None
     links: Links | None = None
     task_schema: JsonObject | None = None
-    deleted: bool | None = None
+    deleted: StrictBool | None = None
 
 
 class Project(Model):

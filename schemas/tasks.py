@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from schemas.paging import PageRequest, Paging
 from schemas.primitives import (
@@ -104,7 +104,7 @@ class TaskExpect(Model):
     claimed_by: Assignee | None = None
     parent: ItemName | None = None
     depends_on: list[ItemName] | None = Field(default=None, max_length=1_000)
-    deleted: bool | None = None
+    deleted: StrictBool | None = None
 
 
 class Task(Model):

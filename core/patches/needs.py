@@ -33,6 +33,8 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
     names = _Names()
     placements = 0
     below = ("tasks", "append_to_tasks", *(["ends"] if _adds_links(patch for _, patch in parsed.patches) else []))
+    # a move to the end may find its task where an earlier patch of the set has put it: beside an anchor, or newly made
+    last = ("append_beside",) if _moves_to_an_end(patch for _, patch in parsed.patches) else ()
     for mention in parsed.mentions:
         names.add(mention.name, "projects" if mention.kind is EntityKind.PROJECT else "tasks")
     for _, patch in parsed.patches:
@@ -47,9 +49,9 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
             case "restore_project":
                 names.add(patch.project, "projects", "project_deletions")
             case "create_task":
-                placements += _place(names, patch.before, patch.after)
+                placements += _place(names, patch.before, patch.after, last)
                 names.add(patch.project, "projects")
-                names.add(patch.parent, *below)
+                names.add(patch.parent, *below, *last)
                 if patch.parent is None:
                     names.add(patch.project, "append_to_projects")
                 for target in patch.depends_on:
@@ -58,7 +60,7 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
                 names.add(patch.task, "tasks")
                 _expect(names, patch.task, patch.expect)
             case "move_task":
-                placements += _place(names, patch.before, patch.after)
+                placements += _place(names, patch.before, patch.after, last)
                 names.add(patch.task, "tasks", "subtrees", "starts", "append_beside")
                 names.add(patch.parent, "tasks", "append_to_tasks", "ends")
                 _expect(names, patch.task, patch.expect)
@@ -105,11 +107,15 @@ def _adds_links(patches: Iterable[Patch]) -> bool:
     return any(patch.op == "add_dependency" or (patch.op == "create_task" and patch.depends_on) for patch in patches)
 
 
-def _place(names: _Names, before: str | None, after: str | None) -> int:
+def _moves_to_an_end(patches: Iterable[Patch]) -> bool:
+    return any(patch.op == "move_task" and patch.before is None and patch.after is None for patch in patches)
+
+
+def _place(names: _Names, before: str | None, after: str | None, last: tuple[str, ...]) -> int:
     if before is None and after is None:
         return 0
     for anchor in (before, after):
-        names.add(anchor, "tasks", "anchors", "ends")
+        names.add(anchor, "tasks", "anchors", "ends", *last)
     return 1
 
 

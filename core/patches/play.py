@@ -140,6 +140,8 @@ def restore_project(state: WorkingState, index: int, patch: RestoreProject) -> N
     for task in list(state.tasks.values()):
         if task.deletion_id == deletion_id and task.project_id == project.id:
             _restore_row(state, index, task, cascaded=True)
+            if task.parent_id is None:
+                state.moved[task.id] = index  # edges come back: the cycle rule looks again
 
 
 # -- tasks

@@ -1,7 +1,7 @@
 """Rules on the final state of a plan: hierarchy, cycles, dates, sizes and the project's task schema."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from core.patches.fields import pointer
 from core.patches.graph import Arrows, Node, components_with_cycles, path_within
@@ -19,19 +19,18 @@ MAX_SCHEMA_BREAKS_SHOWN = 20
 
 def check(state: WorkingState, *, max_depth: int) -> None:
     """Report every broken rule of the result in `state.issues`; bring depths up to date."""
-    if _check_parents(state):
-        return  # a parent cycle: nothing below it has a depth or an order
-    _check_depths(state, max_depth)
-    _check_cycles(state)
-    for task_id in state.task_causes:
+    if not _check_parents(state):  # in a parent cycle nothing has a depth or an order
+        _check_depths(state, max_depth)
+        _check_cycles(state)
+    for task_id, causes in state.task_causes.items():
         task = state.tasks[task_id]
         if task.deleted_at is None:
-            _check_dates(state, task)
+            _check_dates(state, task, causes)
             _check_sizes(state, task)
-    for project_id in state.project_causes:
+    for project_id, causes in state.project_causes.items():
         project = state.projects[project_id]
         if project.deleted_at is None:
-            _check_dates(state, project)
+            _check_dates(state, project, causes)
             _check_sizes(state, project)
             _check_task_schema(state, project)
     _check_custom(state)
@@ -201,17 +200,16 @@ def _chain(state: WorkingState, path: list[Node]) -> str:
 # -- fields
 
 
-def _check_dates(state: WorkingState, item: TaskRecord | ProjectRecord) -> None:
+def _check_dates(state: WorkingState, item: TaskRecord | ProjectRecord, causes: Sequence[int]) -> None:
     if item.start_date is None or item.due_date is None or item.start_date <= item.due_date:
         return
     origin = state.origins.get((item.id, "due_date")) or state.origins.get((item.id, "start_date"))
-    if origin is not None:
-        state.issue(
-            ErrorCode.VALIDATION_ERROR,
-            *origin,
-            f"{item.key} would start on {item.start_date} and be due on {item.due_date}",
-            "start_date must not be after due_date",
-        )
+    state.issue(
+        ErrorCode.VALIDATION_ERROR,
+        *(origin or (causes[-1], "")),  # restored: a set that deletes its own creation may have left it so
+        f"{item.key} would start on {item.start_date} and be due on {item.due_date}",
+        "start_date must not be after due_date",
+    )
 
 
 def _check_sizes(state: WorkingState, item: TaskRecord | ProjectRecord) -> None:

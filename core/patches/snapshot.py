@@ -144,7 +144,7 @@ class Needs:
     ends: frozenset[str] = frozenset()  # .. and where these end
     append_to_tasks: frozenset[str] = frozenset()  # parents whose last position is needed
     append_to_projects: frozenset[str] = frozenset()  # the same for the top level of projects
-    append_beside: frozenset[str] = frozenset()  # tasks that move: the same for the top level of their project and beside them
+    append_beside: frozenset[str] = frozenset()  # tasks: the same for the top level of their project and beside them
     key_bases: frozenset[str] = frozenset()  # keys that new projects would like to have
     placements: int = 0  # how many tasks are placed beside anchors
     base_revisions: dict[str, int] = field(default_factory=dict)  # project id or key -> revision the author saw

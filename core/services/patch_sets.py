@@ -122,8 +122,9 @@ def propose_patch_set(
         stored = tx.find_patch_set(record.id, lock=True) if draft.id else None
         if stored is not None:  # another call with this id came between
             return stored
-        if supersedes is not None:
-            older = _open(tx, supersedes)
+        older = None if supersedes is None else _open(tx, supersedes)
+        tx.lock_projects(projects=record.base_revisions)  # in the order in which an apply of this id takes its locks
+        if older is not None:
             tx.save_proposal(_closed(ctx, older, ProposalState.SUPERSEDED, f"superseded by {record.id}"))
         tx.save_proposal(record)
         return None

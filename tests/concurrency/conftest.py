@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.crash.workload import opened
@@ -16,9 +17,20 @@ KINDS = ("sqlite", "postgresql")
 def _databases(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     postgresql = request.param == "postgresql"
     urls = new_database(request.getfixturevalue("postgres_server")) if postgresql else [f"sqlite:///{folder / 'orchestrator.db'}"]
+    deadlocks = 0
     for url in urls:
         opened(url, create=True).close()
         yield url
+        deadlocks = _deadlocks(url) if postgresql else 0
+    assert deadlocks == 0, "two transactions take their locks in different orders"
+
+
+def _deadlocks(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()
+    assert found is not None
+    count: int = found[0]
+    return count
 
 
 @pytest.fixture(params=KINDS)

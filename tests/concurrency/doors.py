@@ -1,6 +1,7 @@
 """Two server processes on one database: the REST gateway, and an MCP server over stdio."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Any, Protocol
 
 import httpx2
 
+from core.executor import PATIENCE_SECONDS
 from tests.mcp_server.clients import Tools, stdio_tools
 
 DONE, REPLAYED = "done", "replayed"
-PATIENCE = httpx2.Timeout(60)
 
 
 @dataclass
@@ -20,6 +21,21 @@ class Outcome:
 
     said: str  # DONE, REPLAYED or the code of a refusal
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def key(self, ref: str) -> str:
+        """Return the key that a ref of the set has got."""
+        target = self.facts["refs"][ref]
+        return str(target["key"] if isinstance(target, dict) else target)
+
+
+async def _served(deliver: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """Deliver, and again after STORAGE_BUSY, which a server says of a lock only when it has waited for it; see `Caller`."""
+    while True:
+        began = time.monotonic()
+        outcome = await deliver()
+        if outcome.said != "STORAGE_BUSY":
+            return outcome
+        assert time.monotonic() - began >= PATIENCE_SECONDS, "it gave up without having tried"
 
 
 class Door(Protocol):
@@ -62,6 +78,9 @@ class Rest:
         return data
 
     async def _post(self, path: str, body: dict[str, Any] | None = None) -> Outcome:
+        return await _served(lambda: self._deliver(path, body))
+
+    async def _deliver(self, path: str, body: dict[str, Any] | None) -> Outcome:
         answer = (await self._client.post(path, json=body)).json()
         if not answer["success"]:
             return Outcome(answer["error"]["code"])
@@ -91,6 +110,9 @@ class Mcp:
         return await self._call("revert_patch_set", id=id)
 
     async def _call(self, tool: str, /, **arguments: Any) -> Outcome:
+        return await _served(lambda: self._deliver(tool, arguments))
+
+    async def _deliver(self, tool: str, arguments: dict[str, Any]) -> Outcome:
         result = await self._tools.call(tool, **arguments)
         facts: dict[str, Any] = result.structured_content or {}
         if result.is_error:
@@ -101,7 +123,7 @@ class Mcp:
 @asynccontextmanager
 async def rest_door(base_url: str) -> AsyncIterator[Rest]:
     """Speak to a gateway that runs."""
-    async with httpx2.AsyncClient(base_url=f"{base_url}/api/v1", timeout=PATIENCE) as client:
+    async with httpx2.AsyncClient(base_url=f"{base_url}/api/v1", timeout=60) as client:
         yield Rest(client)
 
 

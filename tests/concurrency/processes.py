@@ -42,9 +42,13 @@ def together(work: Callable[[Order, Meet], Result], orders: Sequence[Order], *, 
             assert ready, f"{len(waiting)} of {len(orders)} processes have not ended within {within_seconds} s"
             for end in ready:
                 assert isinstance(end, Connection)
-                succeeded, result = end.recv()
+                number = waiting.pop(end)
+                try:
+                    succeeded, result = end.recv()
+                except EOFError:
+                    succeeded, result = False, f"process {number} has ended without a word"
                 assert succeeded, result
-                results[waiting.pop(end)] = result
+                results[number] = result
     return [results[number] for number in range(len(orders))]
 
 

@@ -47,10 +47,10 @@ def _history(database: str) -> Iterable[dict[str, Any]]:
     tables, _ = read_tables(database)
     applied = [row for row in tables["patch_sets"] if row["state"] == "applied"]
     for row in sorted(applied, key=lambda row: row["seq"]):
-        yield row | {name: _decoded(row[name]) for name in ("base_revisions", "reverts", "only")}
+        yield row | {name: _parsed(row[name]) for name in ("base_revisions", "reverts", "only")}
 
 
-def _decoded(value: Any) -> Any:
+def _parsed(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -67,6 +67,10 @@ def differences(one: str, other: str) -> list[str]:
 
 def _decided(database: str) -> dict[str, list[Any]]:
     found = contents(database)
-    # What a deletion takes along is listed in the order in which the database gives it.
-    found["changes"] = sorted((set_id, *change) for set_id, _ordinal, *change in found["changes"])
+    found["changes"] = sorted(_change(*change) for change in found["changes"])
     return found
+
+
+def _change(set_id: str, _ordinal: int, key: str, action: str, revision: int, fields: list[str]) -> tuple[Any, ...]:
+    """Return a change without what the database decides: the order of what a deletion takes along, and ids."""
+    return set_id, key, action, revision, ["a position"] * len(fields) if action == "renumbered" else fields

@@ -83,7 +83,15 @@ def contents(database: str | Path) -> dict[str, list[Any]]:
         "dependencies": sorted((key[row["task_id"]], key[row["depends_on_id"]]) for row in tables["dependencies"]),
         "comments": sorted((key[row["task_id"]], row["body"], row["author"]) for row in tables["comments"]),
         "changes": sorted(
-            (row["patch_set_id"], row["ordinal"], row["key"], row["action"], row["revision"], sorted(row["fields"]))
+            # the fields of a renumbering are the ids of its tasks
+            (
+                row["patch_set_id"],
+                row["ordinal"],
+                row["key"],
+                row["action"],
+                row["revision"],
+                sorted(key.get(name, name) for name in row["fields"]),
+            )
             for row in tables["patch_set_changes"]
         ),
     }

@@ -155,9 +155,10 @@ class _SnapshotLoader:
         self._load_missing_projects()
         self._load_last_positions()
         self._load_taken_keys()
-        if needs.starts or needs.ends:
+        if needs.starts or needs.ends or needs.project_deletions:
             search = ClosureSearch(self.session, self.snapshot, revived)
-            search.run(self._task_ids(needs.starts), self._task_ids(needs.ends))
+            starts = self._task_ids(needs.starts) + sorted(revived)
+            search.run(starts, self._task_ids(needs.ends))
         self._load_later_changes()
         return self.snapshot
 

@@ -135,3 +135,9 @@ def test_what_does_not_exist_is_an_issue_and_no_conflict(world: World, patch: di
 
     assert only_issue(plan.issues).code == ErrorCode.NOT_FOUND
     assert not plan.conflicts
+
+
+def test_what_is_expected_of_existence_is_a_truth_value(world: World) -> None:
+    issue = only_issue(world.plan(update("WEB-2", title="Auth!") | {"expect": {"deleted": "no"}}).issues)
+
+    assert (issue.path, issue.message) == ("/patches/0/expect/deleted", "must be true or false")
