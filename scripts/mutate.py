@@ -3,7 +3,7 @@
 Each mutant is one small fault in one function. A forked child puts the faulty code into the loaded
 function and runs the tests that reach the line, the quickest first; the mutant is killed if one
 fails or does not end. Texts are never changed: their wording is for people, and a wrong field name
-is the type checker's business. docs/decisions tells why this is no package.
+is the type checker's business. docs/decisions/008-mutation-testing.md tells why this is no package.
 """
 
 import argparse
