@@ -1,6 +1,7 @@
 """Eight processes apply patch sets to the same twenty tasks: nothing that was acknowledged is lost.
 
-Size: CONCURRENCY_SETS sets acknowledged by each of the eight (500).
+Size: CONCURRENCY_SETS sets acknowledged by each of the eight (500). CONCURRENCY_SEED (0) chooses what they do; in which
+order they get to do it is up to the machine. `--junitxml` keeps what was counted.
 """
 
 import os
