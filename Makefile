@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet
+UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra ai --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup test coverage mutate check format bench schemas lock clean
