@@ -1,7 +1,7 @@
 """Project keys: derived from a name, made unique by a number, never changed afterwards."""
 
 import re
-from collections.abc import Container
+from collections.abc import Callable
 
 MAX_KEY_LENGTH = 10
 
@@ -16,11 +16,22 @@ def derived_key(name: str) -> str:
     return letters.upper() if len(letters) >= 2 else "PRJ"
 
 
-def free_key(base: str, taken: Container[str]) -> str:
-    """Return `base`, or `base` with the smallest number from 2 on that is not taken."""
-    if base not in taken:
-        return base
-    number = 2
-    while (key := f"{base[: MAX_KEY_LENGTH - len(str(number))]}{number}") in taken:
-        number += 1
-    return key
+class FreeKeys:
+    """Finds free keys; `taken` may grow between two calls, and never shrinks.
+
+    It remembers how far it has counted for each base, so that thousands of projects of one name cost no more each.
+    """
+
+    def __init__(self, taken: Callable[[str], bool]) -> None:
+        self._taken = taken
+        self._reached: dict[str, int] = {}
+
+    def like(self, base: str) -> str:
+        """Return `base`, or `base` with the smallest number from 2 on that is not taken."""
+        if not self._taken(base):
+            return base
+        number = self._reached.get(base, 2)
+        while self._taken(key := f"{base[: MAX_KEY_LENGTH - len(str(number))]}{number}"):
+            number += 1
+        self._reached[base] = number
+        return key

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from core.patches.fields import apply_project_fields, apply_task_fields
-from core.patches.keys import derived_key, free_key
+from core.patches.keys import derived_key
 from core.patches.placement import (
     anchor_fits,
     parent_and_anchor,
@@ -72,18 +72,17 @@ def play(state: WorkingState, index: int, patch: Patch) -> None:
 
 
 def create_project(state: WorkingState, index: int, patch: CreateProject) -> None:
-    taken = state.snapshot.taken_keys
     if patch.key is None:
-        key = free_key(derived_key(patch.fields.name), taken | state.new_keys.keys())
+        key = state.free_keys.like(derived_key(patch.fields.name))
     else:
         key = patch.key
-        if key in taken or key in state.new_keys:
+        if state.key_is_taken(key):
             state.issue(
                 ErrorCode.DUPLICATE_RESOURCE,
                 index,
                 "/key",
                 f"there is already a project {key}",
-                f"leave the key out, or use a free one such as {free_key(key, taken | state.new_keys.keys())}",
+                f"leave the key out, or use a free one such as {state.free_keys.like(key)}",
             )
             return
     project = ProjectRecord(

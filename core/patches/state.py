@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from core.patches.conflicts import Touch
 from core.patches.parse import ParsedPatches
+from core.patches.keys import FreeKeys
 from core.patches.places import Places
 from core.patches.snapshot import CommentRecord, ProjectRecord, Snapshot, TaskRecord
 from core.patches.touches import lost
@@ -50,6 +51,7 @@ class WorkingState:
         self.cascaded: set[str] = set()
         self.refs: dict[str, tuple[EntityKind, str]] = {}
         self.new_keys: dict[str, str] = {}  # key given to a new project -> its id
+        self.free_keys = FreeKeys(self.key_is_taken)
         self.comments: list[tuple[int, CommentRecord]] = []
         self.added_edges: dict[tuple[str, str], int] = {}
         self.removed_edges: dict[tuple[str, str], int] = {}
@@ -72,6 +74,9 @@ class WorkingState:
     ) -> None:
         full = f"/patches/{index}{path}"
         self.issues.append(Issue(path=full, code=code, message=message, hint=hint, patch_index=index, severity=severity))
+
+    def key_is_taken(self, key: str) -> bool:
+        return key in self.new_keys or key in self.snapshot.taken_keys
 
     # -- changing records
 
