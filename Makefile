@@ -4,13 +4,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NODE := tests/node
 UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra ai --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage mutate check format bench schemas lock clean
+.PHONY: help run setup test coverage mutate check lint-api format bench schemas lock clean
 
 help: ## list the chores
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 10
 
 run: $(VENV)/.runtime ## start the REST gateway on 127.0.0.1:8000 (sets everything up the first time)
 	@exec $(BIN)/orchestrator-api
@@ -34,6 +35,9 @@ check: $(VENV)/.dev ## formatter, linter, strict types, import contracts, drift 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m scripts.generate --check
+
+lint-api: $(NODE)/node_modules/.package-lock.json ## OpenAPI and OWASP rules, the generated client, no break since the last release (needs Node 20)
+	cd $(NODE) && npm run --silent lint-api
 
 format: $(VENV)/.dev ## format the code and mend what the linter can mend
 	$(BIN)/ruff format .
@@ -70,3 +74,7 @@ $(BIN)/python:
 		echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make run PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@echo "Creating $(VENV) and installing the locked packages; this happens once."
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(NODE)/node_modules/.package-lock.json: $(NODE)/package-lock.json
+	@cd $(NODE) && npm ci --silent --no-fund --no-audit
+	@touch $@

@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
-from http_api.envelope import API_VERSION, Problem
+from http_api.envelope import API_PREFIX, API_VERSION, Problem
 from http_api.scopes import NEEDED
 from schemas.events import Event, StreamClosed, StreamOpened
 from schemas.patches import OPS, Patch
@@ -26,6 +26,29 @@ TAGS = [
     {"name": "health", "description": "For machines"},
 ]
 REF_TEMPLATE = "#/components/schemas/{model}"
+
+
+SERVERS = [{"url": "/", "description": "The gateway that serves this document, local or production", "x-internal": False}]
+HEADERS = {
+    "RateLimit": {
+        "description": "What is left of the caller's limit, and for how many seconds (draft-ietf-httpapi-ratelimit-headers)",
+        "schema": {"type": "string"},
+        "example": '"default";r=299;t=60',
+    },
+    "X-Request-ID": {
+        "description": "Names this request in the log",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+        "example": "7f3c2b1a9d8e4f60",
+    },
+    "Access-Control-Allow-Origin": {
+        "description": "The caller's origin, when CORS_ORIGINS names it",
+        "schema": {"type": "string", "format": "uri"},
+        "example": "http://localhost:3000",
+    },
+}
+INT64 = {"format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}  # what both databases hold
+LONGEST = 2**31 - 1  # what an int32 counts: for what has no bound of its own, because an answer has none
+LENGTHS = {"date": 10, "date-time": 40, "uri": 2_000}
 
 
 def install(app: FastAPI) -> None:
@@ -48,13 +71,17 @@ def ignore_alias_warnings() -> None:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(title=TITLE, version=API_VERSION, description=DESCRIPTION, tags=TAGS, routes=app.routes)
+    document = get_openapi(
+        title=TITLE, version=API_VERSION, description=DESCRIPTION, tags=TAGS, routes=app.routes, servers=SERVERS
+    )
     schemas: dict[str, Any] = document["components"]["schemas"]
     schemas["Problem"] = Problem.model_json_schema(ref_template=REF_TEMPLATE, mode="serialization")
     schemas["Problem"].pop("$defs")  # Issue and ErrorCode are components already
     _say_who_may(document)
     _add_the_events(schemas)
     _name_the_ops(schemas)
+    _add_headers(document)
+    _give_bounds(document)
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
 
@@ -85,3 +112,45 @@ def _name_the_ops(schemas: dict[str, Any]) -> None:
     schemas["Patch"] = {"title": "Patch", "description": f"One of {len(OPS)} operations, named by `op`.", **union}
     for model in ("PatchSet", "StoredPatchSet", "PatchSetDetail"):
         schemas[model]["properties"]["patches"]["items"] = {"$ref": "#/components/schemas/Patch"}
+
+
+def _add_headers(document: dict[str, Any]) -> None:
+    """Add the headers that every answer may have."""
+    document["components"]["headers"] = HEADERS
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                headers = answer.setdefault("headers", {})
+                for name in HEADERS if path.startswith(API_PREFIX) else HEADERS.keys() - {"RateLimit"}:
+                    headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
+
+
+def _give_bounds(node: Any) -> None:
+    """Give every number, text and list a format and bounds, as generated clients and gateways expect of a schema."""
+    if isinstance(node, list):
+        for item in node:
+            _give_bounds(item)
+        return
+    if not isinstance(node, dict):
+        return
+    if "schema" in node and "in" in node:  # a parameter is given or absent: null does not travel in a query or a header
+        node["schema"] = _without_null(node["schema"])
+    match node.get("type"):
+        case "integer":
+            for name, value in INT64.items():
+                exclusive = f"exclusive{name.capitalize()}"
+                if exclusive not in node:
+                    node.setdefault(name, value)
+        case "string" if not {"enum", "const"} & node.keys():
+            node.setdefault("maxLength", LENGTHS.get(node.get("format", ""), LONGEST))
+        case "array":
+            node.setdefault("maxItems", LONGEST)
+    for child in node.values():
+        _give_bounds(child)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**kinds[0], **{name: value for name, value in schema.items() if name != "anyOf" and value is not None}}

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from core.patches.conflicts import Touch
-from core.patches.parse import ParsedPatches
 from core.patches.keys import FreeKeys
+from core.patches.parse import ParsedPatches
 from core.patches.places import Places
 from core.patches.snapshot import CommentRecord, ProjectRecord, Snapshot, TaskRecord
 from core.patches.touches import lost

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from core.services import events
@@ -19,13 +19,19 @@ router = APIRouter(prefix="/events", tags=["events"], route_class=StrictRoute)
 
 _ID = re.compile(r"[0-9]{1,15}")
 DATA = [{"$ref": f"#/components/schemas/{name}"} for name in ("StreamOpened", "Event", "StreamClosed")]
-STREAM = {
-    "description": "Messages `stream_opened`, `patch_set_applied`, `stream_closed`; `contentSchema` is the JSON of their data",
-    "content": {
-        "text/event-stream": {
-            "schema": {"type": "string", "contentSchema": {"type": "array", "items": {"anyOf": DATA}}},
-        }
+NAMES = ["stream_opened", "patch_set_applied", "stream_closed"]
+MESSAGE = {  # one of the stream: before OpenAPI 3.2 that is what `schema` means for this media type
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": NAMES},  # a heartbeat has neither event nor data
+        "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": DATA}},
+        "id": {"type": "string", "description": "what to send back as Last-Event-ID"},
+        "retry": {"type": "integer", "minimum": 0},
     },
+}
+STREAM = {
+    "description": f"Messages {', '.join(f'`{name}`' for name in NAMES)}, and heartbeats",
+    "content": {"text/event-stream": {"schema": MESSAGE}},
 }
 
 
@@ -37,7 +43,11 @@ def _event_id(value: Any) -> int | None:
     return int(value)
 
 
-EventId = Annotated[Annotated[int, Field(ge=0, lt=10**15)] | None, BeforeValidator(_event_id)]
+EventId = Annotated[
+    Annotated[int, Field(ge=0, lt=10**15)] | None,
+    BeforeValidator(_event_id),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{0,15}$", "maxLength": 15}),
+]
 
 
 @router.get(
