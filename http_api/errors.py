@@ -166,7 +166,9 @@ def install(app: FastAPI) -> None:
 
 
 def _method_not_allowed(request: Request, methods: list[tuple[re.Pattern[str], set[str]]]) -> Response:
-    allowed = set().union(*(names for path, names in methods if path.match(request.url.path)))
+    matching = [(path.groups, names) for path, names in methods if path.match(request.url.path)]
+    closest = min((groups for groups, _ in matching), default=0)  # /tasks/next is no task
+    allowed = set().union(*(names for groups, names in matching if groups == closest))
     if "GET" in allowed:
         allowed.add("HEAD")
     allow = ", ".join(sorted(allowed))
