@@ -1,6 +1,6 @@
 """The net effect of several patch sets: what differs between two revisions, however often it went to and fro."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from core.patches.values import same
@@ -21,7 +21,9 @@ def net_changes(changes: Iterable[Change]) -> list[Change]:
     by_item: dict[tuple[EntityKind, str], list[Change]] = {}
     for change in changes:
         by_item.setdefault((change.kind, change.id), []).append(change)
-    nets = (_net(steps) for steps in by_item.values())
+    was_gone = {steps[0].key for steps in by_item.values() if not _lived_before(steps[0])}
+    is_gone = {steps[-1].key for steps in by_item.values() if not _lives_after(steps[-1])}
+    nets = (_net(steps, was_gone, is_gone) for steps in by_item.values())
     return [net for net in nets if net is not None]
 
 
@@ -44,14 +46,21 @@ def count_totals(changes: Iterable[Change]) -> Totals:
     return Totals(**counts)
 
 
-def _net(steps: Sequence[Change]) -> Change | None:
-    """Return what the changes of one item come to, None if nobody would see a difference."""
+def _net(steps: Sequence[Change], was_gone: Set[str], is_gone: Set[str]) -> Change | None:
+    """Return what the changes of one item come to, None if nobody would see a difference.
+
+    Edges to tasks that are not live are stored but shown to nobody: `was_gone` and `is_gone` name those of either end.
+    """
     first, last = steps[0], steps[-1]
     lived, lives = _lived_before(first), _lives_after(last)
     if not (lived or lives):
         return None
     created = first.action is Action.CREATED
-    fields = _net_fields(steps, _UNTOLD.get(first.kind, {}) if created else None)
+    merged = _merged(steps)
+    if "depends_on" in merged:
+        before, after = merged["depends_on"]["before"], merged["depends_on"]["after"]
+        merged["depends_on"] = {"before": _without(before, was_gone), "after": _without(after, is_gone)}
+    fields = _shown(merged, _UNTOLD.get(first.kind, {}) if created else None)
     if created:
         action = Action.CREATED
     elif lived != lives:
@@ -72,14 +81,23 @@ def _lives_after(step: Change) -> bool:
     return step.action is not Action.DELETED and "deleted_at" not in step.fields
 
 
-def _net_fields(steps: Sequence[Change], untold: dict[str, str] | None) -> dict[str, FieldChange]:
-    """Return the fields that differ; of a creation (which has `untold` defaults) those that were set to something."""
+def _merged(steps: Sequence[Change]) -> dict[str, FieldChange]:
+    """Return each field's first "before" and last "after"."""
     merged: dict[str, FieldChange] = {}
     for step in steps:
         for name, sides in step.fields.items():
             before = merged[name]["before"] if name in merged else sides["before"]
             merged[name] = {"before": before, "after": sides["after"]}
     merged.pop("deleted_at", None)
+    return merged
+
+
+def _without(keys: Any, gone: Set[str]) -> Any:
+    return [key for key in keys or () if key not in gone]
+
+
+def _shown(merged: dict[str, FieldChange], untold: dict[str, str] | None) -> dict[str, FieldChange]:
+    """Return the fields that differ; of a creation (which has `untold` defaults) those that were set to something."""
     if untold is None:
         return {name: sides for name, sides in merged.items() if _differ(name, sides)}
     return {

@@ -7,11 +7,14 @@ from datetime import date, datetime
 from operator import attrgetter
 
 from core.patches.schedule import slack_of
-from schemas.primitives import CLOSED_STATUSES, Priority, TaskStatus
+from schemas.primitives import CLOSED_STATUSES, Priority, ProjectStatus, TaskStatus
 
 _URGENCY = {priority: rank for rank, priority in enumerate(Priority)}
 # Members of enums are slow to look up before Python 3.12.
 TODO, IN_PROGRESS = TaskStatus.TODO, TaskStatus.IN_PROGRESS
+
+# Nobody is sent to work on what is on hold or over.
+GIVES_TASKS = (ProjectStatus.PLANNING, ProjectStatus.ACTIVE)
 
 
 @dataclass(slots=True)

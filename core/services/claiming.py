@@ -12,7 +12,7 @@ from typing import Any
 from core.collector import collector_paused
 from core.context import Context, Scope
 from core.errors import ConcurrentUpdate, DeletedResource, NotFound, ValidationFailed
-from core.patches.ranking import Standing, rank
+from core.patches.ranking import GIVES_TASKS, Standing, rank
 from core.services.patch_sets import Written, write_patches
 from core.services.projects import live_project
 from core.services.tasks import held_task, task_named
@@ -25,6 +25,7 @@ from schemas.tasks import EndedLease, NextTasksResponse, RankedTask, Task, WhyNe
 MAX_LEASE_MINUTES = 7 * 24 * 60
 MAX_NEXT = 50
 MAX_RANKED_TASKS = 20_000  # above, the database sorts as it does across projects
+WAITS_SHOWN = 10
 _PROJECTS_KEPT = 8
 
 
@@ -42,7 +43,10 @@ _kept: dict[tuple[str, int], list[Standing]] = {}
 
 @collector_paused()
 def list_next_tasks(ctx: Context, *, project: str | None = None, limit: int = 20) -> NextTasksResponse:
-    """Return what `claim_task` would give, best first, each with the reasons for its rank; changes nothing."""
+    """Return what `claim_task` would give, best first, each with the reasons for its rank; changes nothing.
+
+    Projects that are on hold, completed or archived give nothing; a task of theirs can still be claimed by name.
+    """
     ctx.principal.require(Scope.PROJECTS_READ)
 
     def work(tx: Transaction) -> NextTasksResponse:
@@ -123,7 +127,7 @@ def _claim(ctx: Context, name: str, claimer: str, lease_minutes: int) -> Written
     def build(tx: Transaction) -> list[dict[str, Any]]:
         task = held_task(ctx, tx, name)
         if not _claimable(ctx, task, claimer):
-            raise _NotClaimable(task)
+            raise _NotClaimable(task, _waits_for(ctx, tx, task))
         fields: dict[str, Any] = {"status": TaskStatus.IN_PROGRESS.value}
         if task.assignee is None:
             fields["assignee"] = claimer
@@ -145,36 +149,49 @@ def _claimable(ctx: Context, task: Task, claimer: str) -> bool:
     return task.is_ready
 
 
+def _waits_for(ctx: Context, tx: Transaction, task: Task) -> list[str]:
+    """Return the keys of the open tasks that this one or a task above it depends on."""
+    keys: list[str] = []
+    chain = [task]
+    while (parent := chain[-1].parent_id) is not None:
+        chain.append(task_named(ctx, tx, parent))
+    for name in dict.fromkeys(name for link in chain for name in link.depends_on):
+        dependency = task_named(ctx, tx, name)
+        if dependency.status not in (TaskStatus.COMPLETED, TaskStatus.CANCELLED):
+            keys.append(dependency.key)
+    return keys
+
+
 class _NotClaimable(Exception):
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, waits_for: list[str]) -> None:
         self.task = task
+        self.waits_for = waits_for
 
     def refusal(self, claimer: str) -> ConcurrentUpdate:
         task = self.task
         taken = task.claimed_by is not None
-        why = f"is claimed by {task.claimed_by}" if taken else f"is not ready: {_why_not_ready(task)}"
-        return ConcurrentUpdate(
-            [
-                Conflict(
-                    patch_index=0,
-                    path="/task",
-                    key=task.key,
-                    field="claimed_by" if taken else "is_ready",
-                    base=None if taken else True,
-                    current=task.claimed_by if taken else False,
-                    proposed=claimer if taken else True,
-                )
-            ],
-            f"{task.key} {why}.",
+        conflict = Conflict(
+            patch_index=0,
+            path="/task",
+            key=task.key,
+            field="claimed_by" if taken else "is_ready",
+            base=None if taken else True,
+            current=task.claimed_by if taken else False,
+            proposed=claimer if taken else True,
         )
+        return ConcurrentUpdate([conflict], f"{task.key} {self._why()}; claim without naming a task to get one that is ready.")
 
-
-def _why_not_ready(task: Task) -> str:
-    if task.subtask_count:
-        return "it has subtasks, claim one of them"
-    if task.status is not TaskStatus.TODO:
-        return f"its status is {task.status}"
-    return "something it or a task above it depends on is still open"
+    def _why(self) -> str:
+        task = self.task
+        if task.claimed_by is not None and task.claim_expires_at is not None:
+            return f"is claimed by {task.claimed_by} until {task.claim_expires_at:%Y-%m-%d %H:%M} UTC"
+        if task.subtask_count:
+            return "is not ready: it has subtasks, claim one of them"
+        if task.status is not TaskStatus.TODO:
+            return f"is not ready: its status is {task.status}"
+        shown = ", ".join(self.waits_for[:WAITS_SHOWN])
+        more = len(self.waits_for) - WAITS_SHOWN
+        return f"is not ready: it waits for {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 # -- rankings
@@ -182,6 +199,8 @@ def _why_not_ready(task: Task) -> str:
 
 def _rank(ctx: Context, tx: Transaction, project: str | None) -> _Ranking:
     found = None if project is None else live_project(tx, project)
+    if found is not None and found.status not in GIVES_TASKS:
+        return _Ranking(None, [])
     if found is None or found.task_count > MAX_RANKED_TASKS:
         project_id = found.id if found else None
         return _Ranking(None, tx.claim_candidates(project_id, now=ctx.now, limit=MAX_NEXT))

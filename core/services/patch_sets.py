@@ -145,19 +145,22 @@ def rebase_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
     """Propose the same patches on today's state, superseding the old proposal.
 
     Raises:
-        PatchSetClosed: it has been applied; proposing it again would do everything twice.
+        PatchSetClosed: it is not open any more; proposing it again could do everything twice.
         InvalidPatch: it breaks a rule on today's state.
     """
     record = ctx.read(lambda tx: patch_set_named(tx, patch_set_id))
     if record.state is ProposalState.APPLIED:
         raise PatchSetClosed(f"{record.id} has been applied", hint="propose what is still to be done as a new patch set")
+    if record.state is ProposalState.SUPERSEDED:
+        raise PatchSetClosed(f"{record.id} is {record.reason}", hint="go on with the newer proposal")
+    if record.state is ProposalState.REJECTED:
+        raise PatchSetClosed(f"{record.id} was rejected by {record.closed_by}", hint="propose its patches as a new patch set")
     fresh = PatchSet(summary=record.summary, rationale=record.rationale, patches=record.patches)
-    open_one = record.id if record.state is ProposalState.PROPOSED else None
-    return propose_patch_set(ctx, fresh, supersedes=open_one, engine=record.engine)
+    return propose_patch_set(ctx, fresh, supersedes=record.id, engine=record.engine)
 
 
 def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "") -> StoredPatchSet:
-    """Close a proposal without applying it; rejecting twice is the same as once.
+    """Close a proposal without applying it; rejecting twice is the same as once, unless the reasons differ.
 
     Raises Forbidden for somebody else's proposal, unless the caller may apply.
     """
@@ -165,7 +168,7 @@ def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "") -> St
 
     def work(tx: Transaction) -> PatchSetRecord:
         record = patch_set_named(tx, patch_set_id, lock=True)
-        if record.state is ProposalState.REJECTED:
+        if record.state is ProposalState.REJECTED and reason in ("", record.reason):
             return record
         closed = _closed(ctx, _still_open(record), ProposalState.REJECTED, reason)
         tx.save_proposal(closed)
@@ -213,7 +216,8 @@ def _open(tx: Transaction, patch_set_id: str) -> PatchSetRecord:
 
 def _still_open(record: PatchSetRecord) -> PatchSetRecord:
     if record.state is not ProposalState.PROPOSED:
-        raise PatchSetClosed(f"{record.id} is {record.state} already", hint="only an open proposal can be closed")
+        why = f" by {record.closed_by}: {record.reason}" if record.state is ProposalState.REJECTED else ""
+        raise PatchSetClosed(f"{record.id} is {record.state} already{why}", hint="only an open proposal can be closed")
     return record
 
 

@@ -13,12 +13,13 @@ from typing import Any
 from core.collector import collector_paused
 from core.context import Context
 from core.errors import InvalidPatch, PatchSetClosed, ValidationFailed
+from core.patches.net import net_changes
 from core.patches.past import carried_over
 from core.services.applying import Draft, apply_in, draft_of, runner
 from core.services.history import require_revision
 from core.services.names import patch_set_named, project_named
 from core.storage.interface import PatchSetRecord, Transaction
-from schemas.changes import ApplyResponse
+from schemas.changes import ApplyResponse, EntityKind
 from schemas.errors import ErrorCode, Issue, Severity
 from schemas.patches import MAX_PATCHES, PatchSet, ProposalState
 from schemas.projects import Project
@@ -33,12 +34,17 @@ def revert_patch_set(ctx: Context, patch_set_id: str, *, dry_run: bool = False) 
     Raises:
         ConcurrentUpdate: what it would put back has been changed since.
         PatchSetClosed: the set has not been applied.
-        InvalidPatch: nothing in it can be undone (it only commented), or others have built on it.
+        InvalidPatch: nothing in it can be undone (it only commented, or it is taken back already), or others have built on it.
     """
     run = runner(ctx, dry_run)
     record = ctx.read(lambda tx: patch_set_named(tx, patch_set_id))
     if record.state is not ProposalState.APPLIED:
-        raise PatchSetClosed(f"{record.id} is {record.state}; only an applied patch set can be reverted")
+        ways = (
+            "apply or reject it"
+            if record.state is ProposalState.PROPOSED
+            else "it changed nothing, so there is nothing to take back"
+        )
+        raise PatchSetClosed(f"{record.id} is {record.state}; only an applied patch set can be reverted", hint=ways)
     if not record.inverse:
         raise _nothing_to_undo("this patch set changed nothing that can be undone")
     summary = f"Revert: {record.summary or record.id}"[:500]
@@ -46,7 +52,10 @@ def revert_patch_set(ctx: Context, patch_set_id: str, *, dry_run: bool = False) 
 
     def work(tx: Transaction) -> ApplyResponse:
         tx.lock_projects(projects=record.revisions)
-        return apply_in(ctx, tx, replace(draft, system=_system_fields(tx, record)), dry_run=dry_run)
+        effect = apply_in(ctx, tx, replace(draft, system=_system_fields(tx, record)), dry_run=dry_run)
+        if not effect.changes_total:
+            raise _taken_back(record)
+        return effect
 
     return run(work)
 
@@ -68,6 +77,9 @@ def revert_to_revision(ctx: Context, project: str, to_revision: int, *, dry_run:
         tx.lock_projects(projects=[project])
         found = project_named(tx, project)
         require_revision(found, "to_revision", to_revision, last=found.revision - 1)
+        changes = tx.changes_between(found.id, after=to_revision, to=found.revision)
+        if all(change.kind is EntityKind.COMMENT for change in net_changes(changes)):
+            raise _nothing_to_undo(f"{found.key} is as it was at revision {to_revision} already, but for comments")
         return apply_in(ctx, tx, _way_back(tx, found, to_revision), dry_run=dry_run)
 
     return run(work)
@@ -136,6 +148,12 @@ def _too_long(project: Project, to_revision: int, *, reached: int) -> Validation
         hint=f"go back in steps: first to {reached}",
     )
     return ValidationFailed(details=[issue])
+
+
+def _taken_back(record: PatchSetRecord) -> InvalidPatch:
+    message = f"{record.id} is taken back already: all it changed is as it was before it"
+    hint = "to do it again, revert the set that took it back; the project's history names it"
+    return InvalidPatch([Issue(code=ErrorCode.INVALID_PATCH, message=message, hint=hint)])
 
 
 def _nothing_to_undo(message: str) -> InvalidPatch:

@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, or_, select
 
-from core.patches.ranking import Standing
+from core.patches.ranking import GIVES_TASKS, Standing
 from core.storage.sql.filters import by_priority
 from core.storage.sql.names import EDGES_OF_PROJECT
 from core.storage.sql.rows import PRIORITY, TASK_STATUS
 from core.storage.sql.session import WORKSPACE, Row, Statement
-from core.storage.sql.tables import tasks
+from core.storage.sql.tables import projects, tasks
 from core.storage.sql.tasks import TaskReads, waiting_tasks
 from schemas.primitives import TaskStatus
 
@@ -37,6 +37,9 @@ def _claimable(*, of_project: bool) -> Select[Any]:
     found = _STANDING.where(live, _T.subtask_count == 0, or_(free, lapsed))
     if project is not None:
         found = found.where(_T.project_id == project)
+    else:
+        going_on = projects.c.status.in_([status.value for status in GIVES_TASKS])
+        found = found.where(_T.project_id.in_(select(projects.c.id).where(projects.c.workspace_id == WORKSPACE, going_on)))
     return found.order_by(by_priority(tasks), _T.due_date.is_(None), _T.due_date, _T.id).limit(bindparam("limit"))
 
 
