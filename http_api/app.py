@@ -27,6 +27,7 @@ from http_api import errors, logs, openapi
 from http_api.envelope import API_PREFIX, API_VERSION
 from http_api.metrics import MULTIPROCESS_DIR, StoreMeter
 from http_api.middleware import Edge
+from http_api.rate_limits import RateLimits
 from http_api.ready import ReadyProjects
 from http_api.routes import agent, docs, events, health, patch_sets, planner, projects, tasks
 
@@ -38,12 +39,14 @@ GRACE_SECONDS = 10
 def create_app(settings: Settings) -> FastAPI:
     """Return the application. It opens its database when it is served; making it touches nothing."""
     orchestrator = Orchestrator(settings, meter=StoreMeter())
+    limits = RateLimits(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         orchestrator.start(create=True)
         with _told_to_stop(orchestrator.events.close):
             yield
+        await limits.close()
         orchestrator.close()
 
     app = FastAPI(
@@ -51,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.orchestrator = orchestrator
     app.state.ready_projects = ReadyProjects()
-    app.add_middleware(Edge, gateway=app, orchestrator=orchestrator)
+    app.add_middleware(Edge, gateway=app, orchestrator=orchestrator, limits=limits)
     for room in (projects, tasks, planner, agent, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)
     for room in (health, docs):

@@ -63,11 +63,11 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Edge:
-    def __init__(self, app: ASGIApp, gateway: FastAPI, orchestrator: Orchestrator) -> None:
+    def __init__(self, app: ASGIApp, gateway: FastAPI, orchestrator: Orchestrator, limits: RateLimits) -> None:
         self.app = app
         self.orchestrator = orchestrator
         self.settings = orchestrator.settings
-        self.limits = RateLimits(orchestrator.settings)
+        self.limits = limits
         self.cors = Cors(app, orchestrator.settings)
         self.sunset = _sunset_headers(orchestrator.settings.api_sunset)
         self.routes = {id(route.original_route): route.path or "" for route in iter_route_contexts(gateway.routes)}

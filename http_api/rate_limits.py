@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_network
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
@@ -20,6 +20,9 @@ from limits.errors import StorageError
 
 from core.settings import RATE_LIMIT_OFF, Settings
 from http_api.envelope import API_PREFIX
+
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +86,7 @@ class RateLimits:
         self._default = _policy("default", settings.rate_limit_default)
         self._memory = Memory()
         self._redis: RedisStorage | None = None
+        self._pool: ConnectionPool | None = None
         self._redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
         self._ask_redis_at = 0.0
 
@@ -105,15 +109,20 @@ class RateLimits:
         if self._redis_url is None or time.monotonic() < self._ask_redis_at:
             return self._memory
         if self._redis is None:
-            self._redis = _open_redis(self._redis_url)
+            self._redis, self._pool = _open_redis(self._redis_url)
         return self._redis
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        if self._pool is not None:
+            await self._pool.aclose()
 
 
 def _policy(name: str, limit: str) -> Policy | None:
     return None if limit == RATE_LIMIT_OFF else Policy(name, parse(limit))
 
 
-def _open_redis(url: str) -> RedisStorage:
+def _open_redis(url: str) -> "tuple[RedisStorage, ConnectionPool]":
     from redis.asyncio import ConnectionPool  # only where REDIS_URL asks for it
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
@@ -121,13 +130,14 @@ def _open_redis(url: str) -> RedisStorage:
     pool = ConnectionPool.from_url(
         url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS, retry=Retry(NoBackoff(), 0)
     )
-    return RedisStorage(
+    storage = RedisStorage(
         f"async+{url}",
         wrap_exceptions=True,
         implementation="redispy",
         key_prefix=PREFIX,
         connection_pool=pool,  # type: ignore[arg-type]  # its options are typed as texts and numbers
     )
+    return storage, pool
 
 
 async def _take(storage: MemoryStorage | RedisStorage, policy: Policy, key: str) -> Taken:
