@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 from core.errors import StorageBusy
+from core.meter import UNCOUNTED, Meter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +38,15 @@ Together = Callable[[], AbstractContextManager[object]]
 class StoreExecutor:
     """The `Runner` of a process."""
 
-    def __init__(self, kind: Literal["sqlite", "postgresql"], *, pool_size: int = 8, together: Together = nullcontext) -> None:
+    def __init__(
+        self,
+        kind: Literal["sqlite", "postgresql"],
+        *,
+        pool_size: int = 8,
+        together: Together = nullcontext,
+        meter: Meter = UNCOUNTED,
+    ) -> None:
+        self._meter = meter
         self._pools: list[Executor] = []
         if kind == "sqlite":
             self._pools = [StoreThread(together), ThreadPoolExecutor(1, thread_name_prefix="store-long")]
@@ -54,6 +63,13 @@ class StoreExecutor:
         Raises:
             StorageBusy: the lock was not released in time, or too many long reads wait.
         """
+        self._meter.wait()
+        try:
+            return await self._run(fn, long=long)
+        finally:
+            self._meter.done()
+
+    async def _run(self, fn: Callable[[], T], *, long: bool) -> T:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE_SECONDS
         context = contextvars.copy_context()

@@ -1,6 +1,8 @@
 """All settings, read once from the environment (and `.env`) in `wiring`."""
 
 import ipaddress
+import re
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -8,6 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+RATE_LIMIT_OFF = "off"
+_RATE_LIMIT = r"off|[1-9]\d{0,6}/(second|minute|hour|day)"
 
 
 class Auth(StrEnum):
@@ -36,6 +41,21 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535, description="port the REST gateway binds")
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default=["http://localhost:3000"], description="comma list of origins browsers may call from"
+    )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default=[], description="comma list of addresses or networks of proxies whose X-Forwarded-For and -Proto are believed"
+    )
+    workers: int = Field(default=1, ge=1, le=64, description="processes that serve the REST gateway")
+    rate_limit_default: str = Field(
+        default="300/minute", description="calls of one caller, such as 300/minute (second, minute, hour, day), or off"
+    )
+    rate_limit_model: str = Field(default="10/minute", description="the same for the routes that ask a model")
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis (redis:// or rediss://) that counts calls for all processes; without it each counts its own",
+    )
+    api_sunset: date | None = Field(
+        default=None, description="the day on which /api/... ends; until then its answers name /api/v1/... as successor"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="least severe log line written"
@@ -71,6 +91,33 @@ class Settings(BaseSettings):
             value = [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
         if isinstance(value, list) and "*" in value:
             raise PydanticCustomError("setting", "must name each origin; * is not allowed")
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_proxies(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = [proxy.strip() for proxy in value.split(",") if proxy.strip()]
+        if isinstance(value, list):
+            for proxy in value:
+                try:
+                    ipaddress.ip_network(proxy)
+                except ValueError as error:
+                    raise PydanticCustomError("setting", "must hold addresses or networks such as 10.0.0.0/8") from error
+        return value
+
+    @field_validator("rate_limit_default", "rate_limit_model")
+    @classmethod
+    def _known_rate(cls, value: str) -> str:
+        if not re.fullmatch(_RATE_LIMIT, value):
+            raise PydanticCustomError("setting", "must be off, or a rate such as 300/minute (second, minute, hour or day)")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
+            raise PydanticCustomError("setting", "must begin with redis:// or rediss://")
         return value
 
     @field_validator("log_level", mode="before")

@@ -18,6 +18,7 @@ from core.context import OWNER, Context, Principal
 from core.events import EventFeed
 from core.executor import StoreExecutor
 from core.ids import IdSource, RandomIds
+from core.meter import UNCOUNTED, Meter
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ def load_settings() -> Settings:
 class _LazyStorage:
     """The process's storage, opened by the first call."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meter: Meter) -> None:
         self._settings = settings
+        self._meter = meter
         self._lock = threading.Lock()
         self._opened: Storage | None = None
         self._create = True
@@ -80,8 +82,8 @@ class _LazyStorage:
     def prepare(self, *, create: bool, migrate: bool) -> None:
         self._open().prepare(create=create, migrate=migrate)
 
-    def ping(self) -> None:
-        self._open().ping()
+    def check(self) -> None:
+        self._open().check()
 
     def watch(self, notify: Callable[[], None]) -> "Watch":
         return self._open().watch(notify)
@@ -100,7 +102,7 @@ class _LazyStorage:
             if self._opened is None:
                 from core.storage.sql.store import open_store
 
-                store = open_store(self._settings)
+                store = open_store(self._settings, self._meter)
                 store.prepare(create=self._create, migrate=self._settings.auto_migrate)
                 self._opened = store
             return self._opened
@@ -109,14 +111,21 @@ class _LazyStorage:
 class Orchestrator:
     """One process of the product; every door makes its contexts here."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, ids: IdSource | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        meter: Meter = UNCOUNTED,
+    ) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._ids = ids or RandomIds()
         self._zone = ZoneInfo(settings.time_zone)
-        self._storage = _LazyStorage(settings)
+        self._storage = _LazyStorage(settings, meter)
         kind: Literal["sqlite", "postgresql"] = "sqlite" if settings.database_url.startswith("sqlite") else "postgresql"
-        self._executor = StoreExecutor(kind, pool_size=settings.pool_size, together=self._storage.together)
+        self._executor = StoreExecutor(kind, pool_size=settings.pool_size, together=self._storage.together, meter=meter)
         self.events = EventFeed(self._storage, self._executor)
         self._authenticator: Authenticator = make_authenticator(settings, self._storage, self._executor, self._clock)
 

@@ -4,48 +4,49 @@ The database is opened before the server starts, so that a wrong setting is one 
 never a traceback; making the application touches nothing.
 """
 
+import asyncio
 import json
+import os
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import NoReturn
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from core.errors import DatabaseError
 from core.settings import Auth, Settings
 from core.wiring import InvalidSettings, Orchestrator, load_settings
 from http_api import errors, logs, openapi
 from http_api.envelope import API_PREFIX, API_VERSION
+from http_api.metrics import MULTIPROCESS_DIR, StoreMeter
 from http_api.middleware import Edge
+from http_api.rate_limits import RateLimits
 from http_api.ready import ReadyProjects
 from http_api.routes import agent, docs, events, health, patch_sets, planner, projects, tasks
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXPOSED_HEADERS = ("ETag", "Link", "Location", "Retry-After", "X-Request-ID")
-ALLOWED_HEADERS = (
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "If-Match",
-    "If-None-Match",
-    "Last-Event-ID",
-    "X-Request-ID",
-)
 GRACE_SECONDS = 10
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the application; whoever serves it starts `app.state.orchestrator` first."""
-    orchestrator = Orchestrator(settings)
+    """Return the application. It opens its database when it is served; making it touches nothing."""
+    orchestrator = Orchestrator(settings, meter=StoreMeter())
+    limits = RateLimits(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        orchestrator.start(create=True)
+        with _told_to_stop(orchestrator.events.close):
+            yield
+        await limits.close()
         orchestrator.close()
 
     app = FastAPI(
@@ -53,14 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.orchestrator = orchestrator
     app.state.ready_projects = ReadyProjects()
-    app.add_middleware(Edge, orchestrator=orchestrator)
-    app.add_middleware(  # added last, so outermost: a browser must be able to read refusals too
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=ALLOWED_HEADERS,
-        expose_headers=EXPOSED_HEADERS,
-    )
+    app.add_middleware(Edge, gateway=app, orchestrator=orchestrator, limits=limits)
     for room in (projects, tasks, planner, agent, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)
     for room in (health, docs):
@@ -70,6 +64,36 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+@contextmanager
+def _told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` as soon as the server is told to end, not after its last answer: streams have no end of their own."""
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be listened to
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    servers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def told(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop)
+        if callable(server := servers[signal.Signals(number)]):
+            server(number, frame)
+
+    for number in servers:
+        signal.signal(number, told)
+    try:
+        yield
+    finally:
+        for number, server in servers.items():
+            signal.signal(number, server)
+
+
+def worker() -> FastAPI:
+    """Return the application of one of several processes, configured by the environment."""
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    return create_app(settings)
+
+
 def main() -> None:
     """Serve the REST gateway until it is stopped."""
     settings = _settings()
@@ -77,14 +101,15 @@ def main() -> None:
         reason = "is reachable from other machines, and AUTH=none lets everybody in"
         _exit(EXIT_USAGE, f"HOST={settings.host} {reason}. Set AUTH=api_key or AUTH=jwt, or use HOST=127.0.0.1.")
     listener = _bind(settings)
-    app = create_app(settings)
     logs.silence()
+    orchestrator = Orchestrator(settings)
     try:
-        app.state.orchestrator.start(create=True)
+        orchestrator.start(create=True)  # before any worker: a database that cannot be used is told once
     except DatabaseError as error:
         _exit(EXIT_FAILED, _why(error))
+    orchestrator.close()
     logs.configure(settings.log_level)
-    _serve(app, listener, settings)
+    _serve(listener, settings)
 
 
 def _settings() -> Settings:
@@ -113,20 +138,34 @@ def _why(error: DatabaseError) -> str:
     return f"{error.message} ({hint})" if hint else error.message
 
 
-def _serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
+def _serve(listener: socket.socket, settings: Settings) -> None:
     import uvicorn  # only the command needs a server
+    from uvicorn.supervisors import Multiprocess
+
+    from http_api.protocol import BoundedProtocol
 
     sys.stdout.write(_welcome(settings) + "\n")
     sys.stdout.flush()
-
-    class Gateway(uvicorn.Server):
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            app.state.orchestrator.events.close()  # streams have no end of their own, and the server waits for them
-            await super().shutdown(sockets)
-
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS)
-    with suppress(KeyboardInterrupt):  # raised again by the server once everything is closed
-        Gateway(config).run(sockets=[listener])
+    config = uvicorn.Config(
+        "http_api.app:worker" if settings.workers > 1 else create_app(settings),
+        factory=settings.workers > 1,
+        workers=settings.workers,
+        http=BoundedProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    if settings.workers == 1:
+        with suppress(KeyboardInterrupt):  # raised again by the server once everything is closed
+            uvicorn.Server(config).run(sockets=[listener])
+        return
+    with TemporaryDirectory(prefix="orchestrator-metrics-") as folder:
+        os.environ.setdefault(MULTIPROCESS_DIR, folder)  # for the workers, which are started from nothing
+        Multiprocess(config, [listener]).run()
 
 
 def _welcome(settings: Settings) -> str:

@@ -20,6 +20,7 @@ from schemas.errors import ErrorCode, Issue
 from schemas.violations import pointer
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
+BODY_SECONDS = 30.0  # for the whole of it, so that a caller who drips holds nothing for long
 MAX_LARGE_BODY_BYTES = 16 * 1024 * 1024
 LARGE_BODIES = frozenset(f"{API_PREFIX}/{path}" for path in ("planner/apply", "planner/import", "agent/validate", "patch-sets"))
 # Above this a body is parsed on another thread, so that the event loop keeps answering.
@@ -36,6 +37,12 @@ class UnsupportedMediaType(DomainError):
     """The body must be JSON, sent with Content-Type: application/json."""
 
     code = ErrorCode.UNSUPPORTED_MEDIA_TYPE
+
+
+class RequestTimeout(DomainError):
+    """The body did not arrive in time; send it again, without pauses."""
+
+    code = ErrorCode.REQUEST_TIMEOUT
 
 
 class JsonRequest(Request):
@@ -98,6 +105,8 @@ def _unknown_parameters(unknown: set[str], known: frozenset[str]) -> ValidationF
 
 
 def _check_media_type(request: Request) -> None:
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body must be sent as it is, without Content-Encoding.")
     declared = request.headers.get("content-type")
     if declared is None:
         return
@@ -114,11 +123,15 @@ async def read_body(request: Request) -> bytes:
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise RequestTimeout from None
     return b"".join(chunks)
 
 

@@ -14,6 +14,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
 from core.context import Context
+from http_api.metrics import PATCH_SETS_APPLIED
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode, ErrorDetail, Issue
 from schemas.paging import Paging
@@ -22,7 +23,7 @@ from schemas.primitives import Model
 API_PREFIX = "/api/v1"
 API_VERSION = "1.0.0"
 # Answers belong to one caller and are checked again before each use.
-REVALIDATE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
+REVALIDATE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Origin"}
 
 T = TypeVar("T")
 
@@ -131,6 +132,8 @@ def written(
         about["warnings"] = [issue.model_dump(mode="json") for issue in effect.warnings]
         if not dry_run:
             about["patch_set_id"] = effect.patch_set_id
+            if not replayed:
+                PATCH_SETS_APPLIED.inc()
     if effect is not None or ctx.attempt is not None:
         about["replayed"] = replayed
     if dry_run:

@@ -14,7 +14,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from core.errors import DomainError, ValidationFailed
+from core.errors import DatabaseError, DomainError, ValidationFailed
 from core.idempotency import ReplayedRefusal
 from http_api.envelope import ErrorEnvelope, Problem, failure_bytes
 from schemas.errors import RETRYABLE, ErrorCode, ErrorDetail, Issue
@@ -36,6 +36,7 @@ STATUS: dict[ErrorCode, int] = {
     ErrorCode.PATCH_SET_CLOSED: 409,
     ErrorCode.IDEMPOTENCY_IN_PROGRESS: 409,
     ErrorCode.PRECONDITION_FAILED: 412,
+    ErrorCode.REQUEST_TIMEOUT: 408,
     ErrorCode.BODY_TOO_LARGE: 413,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
     ErrorCode.VALIDATION_ERROR: 422,
@@ -64,6 +65,7 @@ RETRY_AFTER = {"Retry-After": "1"}
 
 # What routes can answer, for their `responses=`.
 ALWAYS = (
+    ErrorCode.RATE_LIMIT_EXCEEDED,
     ErrorCode.UNAUTHORIZED,
     ErrorCode.TOKEN_EXPIRED,
     ErrorCode.FORBIDDEN,
@@ -74,7 +76,7 @@ ALWAYS = (
 )
 NAMED = (ErrorCode.NOT_FOUND, ErrorCode.DELETED_RESOURCE)
 PAGED = (ErrorCode.INVALID_CURSOR,)
-BODY = (ErrorCode.MALFORMED_BODY, ErrorCode.BODY_TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE)
+BODY = (ErrorCode.MALFORMED_BODY, ErrorCode.REQUEST_TIMEOUT, ErrorCode.BODY_TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE)
 WRITES = (
     *NAMED,
     ErrorCode.CONCURRENT_UPDATE,
@@ -131,6 +133,11 @@ def refusal(request: Request, error: ErrorDetail, headers: dict[str, str] | None
     return Response(problem.model_dump_json(), status, headers, PROBLEM)
 
 
+def public(error: DomainError) -> ErrorDetail:
+    """Return what callers see of a refusal; the path or address of the database is for the log, not for them."""
+    return (DatabaseError() if isinstance(error, DatabaseError) else error).detail()
+
+
 def unexpected(request: Request, failure: Exception) -> Response:
     """Return INTERNAL_ERROR; the failure itself goes to the log, once, and never to the caller."""
     request_id: str = request.state.request_id
@@ -145,7 +152,9 @@ def install(app: FastAPI) -> None:
 
     async def domain(request: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)
-        return refusal(request, error.detail(), replayed=isinstance(error, ReplayedRefusal))
+        if isinstance(error, DatabaseError):
+            log.error("%s", error.message, extra={"fields": {"request_id": request.state.request_id}})
+        return refusal(request, public(error), replayed=isinstance(error, ReplayedRefusal))
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -155,7 +164,7 @@ def install(app: FastAPI) -> None:
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            return _method_not_allowed(request, methods)
+            return _other_method(request, methods)
         if error.status_code == HTTPStatus.NOT_FOUND:
             return refusal(request, error_detail(ErrorCode.NOT_FOUND, "There is nothing at this path; /docs lists the routes."))
         return refusal(request, error_detail(ErrorCode.MALFORMED_BODY, "The request could not be read."))
@@ -165,11 +174,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, framework)
 
 
-def _method_not_allowed(request: Request, methods: list[tuple[re.Pattern[str], set[str]]]) -> Response:
+def _other_method(request: Request, methods: list[tuple[re.Pattern[str], set[str]]]) -> Response:
+    """Answer OPTIONS, and every method a path does not know, with those it knows."""
     matching = [(path.groups, names) for path, names in methods if path.match(request.url.path)]
     closest = min((groups for groups, _ in matching), default=0)  # /tasks/next is no task
-    allowed = set().union(*(names for groups, names in matching if groups == closest))
-    if "GET" in allowed:
-        allowed.add("HEAD")
+    allowed = set[str]().union(*(names for groups, names in matching if groups == closest))
+    allowed |= {"OPTIONS", "HEAD"} if "GET" in allowed else {"OPTIONS"}
     allow = ", ".join(sorted(allowed))
+    if request.method == "OPTIONS":
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": allow})
     return refusal(request, error_detail(ErrorCode.METHOD_NOT_ALLOWED, f"This path answers {allow}."), {"Allow": allow})

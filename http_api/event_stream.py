@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from core.errors import DomainError
 from core.events import FeedEnded, Reader
+from http_api.metrics import EVENT_STREAMS
 from schemas.events import EndReason, StreamClosed, StreamOpened
 
 RETRY_MILLISECONDS = 2_000  # how long browsers wait before they come back
@@ -42,6 +43,7 @@ class EventStream(StreamingResponse):
             except TimeoutError:
                 raise ClientDisconnect from None
 
+        EVENT_STREAMS.inc()
         try:
             async with aclosing(self._messages):
                 if scope["state"]["bodiless"]:
@@ -50,6 +52,7 @@ class EventStream(StreamingResponse):
                 else:
                     await super().__call__(scope, receive, send_in_time)
         finally:
+            EVENT_STREAMS.dec()
             self._reader.close()
 
 

@@ -24,11 +24,26 @@ async def write_context(
             description="your name for this write, kept for 24 hours: repeated with it, the write is answered and not done again",
         ),
     ] = None,
+    prefer: Annotated[
+        str | None,
+        Header(
+            max_length=1_000,
+            description="`return=minimal`: answer without a body, with status, `ETag` and `Location` only; not for a dry run",
+        ),
+    ] = None,
 ) -> Context:
     """Return the context of a write; with a key, the one service it runs is run once."""
+    if prefer is not None and "return=minimal" in preferences(prefer) and "dry_run" not in request.query_params:
+        request.state.minimal = True  # the edge leaves the body out
     if idempotency_key is None:
         return ctx
     return replace(ctx, attempt=Attempt(idempotency_key, await _fingerprint(request)))
+
+
+def preferences(prefer: str) -> set[str]:
+    """Return what a `Prefer` header asks for (RFC 7240), without parameters and quotes."""
+    asked = (one.partition(";")[0].replace('"', "").replace(" ", "").lower() for one in prefer.split(","))
+    return set(asked)
 
 
 WriteContext = Annotated[Context, Depends(write_context)]

@@ -78,6 +78,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = Problem.model_json_schema(ref_template=REF_TEMPLATE, mode="serialization")
     schemas["Problem"].pop("$defs")  # Issue and ErrorCode are components already
     _say_who_may(document)
+    _say_what_minimal_means(document)
     _add_the_events(schemas)
     _name_the_ops(schemas)
     _add_headers(document)
@@ -94,6 +95,14 @@ def _say_who_may(document: dict[str, Any]) -> None:
         for operation in operations.values():
             scope = NEEDED[operation["operationId"]]
             operation["security"] = [] if scope is None else [{"bearer": [scope.value]}]
+
+
+def _say_what_minimal_means(document: dict[str, Any]) -> None:
+    """Document the answer without a body that every write has for `Prefer: return=minimal`."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if any(parameter["name"] == "prefer" for parameter in operation.get("parameters", [])):
+                operation["responses"]["204"] = {"description": "Done, with `Prefer: return=minimal`"}
 
 
 def _add_the_events(schemas: dict[str, Any]) -> None:

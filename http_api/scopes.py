@@ -11,6 +11,7 @@ NEEDED: dict[str, Scope | None] = {
     "get_health": None,
     "get_liveness": None,
     "get_readiness": None,
+    "get_metrics": Scope.ADMIN,
     "list_projects": READ,
     "get_project": READ,
     "get_hierarchy": READ,

@@ -13,6 +13,7 @@ from schemas.primitives import Model
 
 class ErrorCode(StrEnum):
     MALFORMED_BODY = "MALFORMED_BODY"
+    REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
@@ -59,6 +60,10 @@ MEANINGS = {
     ErrorCode.MALFORMED_BODY: Meaning(
         "The body is not JSON, or not text in UTF-8.",
         "Send valid JSON; the message names the place where reading stopped.",
+    ),
+    ErrorCode.REQUEST_TIMEOUT: Meaning(
+        "The body did not arrive in time.",
+        "Send it again, without pauses.",
     ),
     ErrorCode.BODY_TOO_LARGE: Meaning(
         "The body, or the plan in it, is larger than allowed.",

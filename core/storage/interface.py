@@ -225,8 +225,8 @@ class Storage(Protocol):
     def prepare(self, *, create: bool, migrate: bool) -> None:
         """Open and check the database; create or upgrade it where allowed. Raises DatabaseError with the way out."""
 
-    def ping(self) -> None:
-        """Raise unless the database answers."""
+    def check(self) -> None:
+        """Raise DatabaseError unless the database answers and its schema is the one this program knows."""
 
     def watch(self, notify: Callable[[], None]) -> Watch:
         """Call `notify` from a thread of its own: once now, and whenever any process may have applied a set."""

@@ -1,33 +1,50 @@
-"""Whether the process lives, and whether its database answers; plain answers, for machines."""
+"""Whether the process lives, whether it can work, and its numbers; plain answers, for machines."""
 
+import asyncio
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
-from core.context import Context
+from core.context import Context, Scope
+from http_api import metrics
+from http_api.dependencies import RequestContext
 from http_api.errors import refusals
 from schemas.primitives import Model
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(tags=["health"])
 
 
 class Health(Model):
     status: Literal["healthy"] = "healthy"
 
 
-@router.get("/live", operation_id="get_liveness")
-@router.get("", operation_id="get_health")
+@router.get("/health/live", operation_id="get_liveness")
+@router.get("/health", operation_id="get_health")
 async def get_health() -> Health:
     """Answer while the process runs."""
     return Health()
 
 
-@router.get("/ready", operation_id="get_readiness", responses={503: refusals()[503]})
+@router.get("/health/ready", operation_id="get_readiness", responses={503: refusals()[503]})
 async def get_readiness(request: Request) -> Health:
-    """Answer while the database does; else 503."""
-    await request.app.state.orchestrator.context().run(_ping)
+    """Answer while the store's threads serve calls, and the database answers with a schema this version knows; else 503."""
+    await request.app.state.orchestrator.context().run(_check)
     return Health()
 
 
-def _ping(ctx: Context) -> None:
-    ctx.storage.ping()
+def _check(ctx: Context) -> None:
+    ctx.storage.check()
+
+
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals()},
+)
+async def get_metrics(ctx: RequestContext) -> Response:
+    """Give the numbers of this server in Prometheus's text format; with AUTH set they need the scope `admin`."""
+    ctx.principal.require(Scope.ADMIN)
+    return Response(
+        await asyncio.to_thread(metrics.rendered), headers={"Content-Type": metrics.MEDIA_TYPE, "Cache-Control": "no-store"}
+    )

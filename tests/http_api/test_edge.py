@@ -72,7 +72,7 @@ def test_the_frontend_may_call_and_read_the_headers_it_needs(api: httpx2.Client)
     data(answer)
     assert answer.headers["access-control-allow-origin"] == origin
     exposed = {name.strip() for name in answer.headers["access-control-expose-headers"].split(",")}
-    assert exposed == {"ETag", "Link", "Location", "Retry-After", "X-Request-ID"}
+    assert exposed >= {"ETag", "Link", "Location", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy"}
     assert "access-control-allow-credentials" not in answer.headers
 
 
@@ -92,8 +92,48 @@ def test_a_preflight_for_a_conditional_write_is_granted(api: httpx2.Client) -> N
 
     answer = api.request("OPTIONS", "/projects/WEB", headers=asked)
 
-    assert answer.status_code == 200
+    assert (answer.status_code, answer.content) == (204, b"")
     assert "PATCH" in answer.headers["access-control-allow-methods"]
+    assert "If-Match" in answer.headers["access-control-allow-headers"]
+    assert answer.headers.get_list("access-control-allow-origin") == ["http://localhost:3000"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "method", "headers"),
+    [
+        ("https://evil.example", "GET", "content-type"),
+        ("http://localhost:3000", "TRACE", "content-type"),
+        ("http://localhost:3000", "GET", "x-secret"),
+    ],
+)
+def test_a_preflight_for_anything_else_is_refused_in_our_envelope(
+    api: httpx2.Client, origin: str, method: str, headers: str
+) -> None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
+
+    refused(api.request("OPTIONS", "/projects", headers=asked), 403, "FORBIDDEN")
+
+
+def test_options_names_every_method_of_a_path(api: httpx2.Client) -> None:
+    answer = api.request("OPTIONS", "/projects/WEB")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
+    refused(api.request("OPTIONS", "/nothing"), 404, "NOT_FOUND")
+
+
+def test_a_write_may_be_answered_without_a_body(api: httpx2.Client) -> None:
+    minimal = {"Prefer": "respond-async, return=minimal"}
+
+    made = api.post("/projects", json={"name": "Quiet"}, headers=minimal)
+    changed = api.patch(made.headers["location"].removeprefix("/api/v1"), json={"name": "Quieter"}, headers=minimal)
+    dry = api.post("/projects?dry_run=true", json={"name": "Quiet"}, headers=minimal)
+
+    assert (made.status_code, made.content, made.headers["preference-applied"]) == (201, b"", "return=minimal")
+    assert (changed.status_code, changed.content, changed.headers["etag"]) == (204, b"", '"2"')
+    assert "preference-applied" not in dry.headers
+    data(dry)
+    refused(api.post("/projects", json={"name": ""}, headers=minimal), 422, "VALIDATION_ERROR")
 
 
 def test_the_pages_of_the_gateway_may_call_it(api: httpx2.Client, base_url: str) -> None:

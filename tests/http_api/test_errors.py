@@ -26,6 +26,7 @@ def test_the_statuses_are_those_of_the_design() -> None:
         405: {"METHOD_NOT_ALLOWED"},
         409: {"CONCURRENT_UPDATE", "DUPLICATE_RESOURCE", "HAS_CHILDREN", "PATCH_SET_CLOSED", "IDEMPOTENCY_IN_PROGRESS"},
         412: {"PRECONDITION_FAILED"},
+        408: {"REQUEST_TIMEOUT"},
         413: {"BODY_TOO_LARGE"},
         415: {"UNSUPPORTED_MEDIA_TYPE"},
         422: {
@@ -55,11 +56,11 @@ def test_an_unknown_path_is_not_found_in_our_envelope(api: httpx2.Client) -> Non
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("DELETE", "/projects", "GET, HEAD, POST"),
-        ("POST", "/projects/WEB", "DELETE, GET, HEAD, PATCH, PUT"),
-        ("GET", "/planner/apply", "POST"),
-        ("HEAD", "/agent/validate", "POST"),
-        ("PUT", "/tasks/WEB-1/comments/", "GET, HEAD, POST"),
+        ("DELETE", "/projects", "GET, HEAD, OPTIONS, POST"),
+        ("POST", "/projects/WEB", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("GET", "/planner/apply", "OPTIONS, POST"),
+        ("HEAD", "/agent/validate", "OPTIONS, POST"),
+        ("PUT", "/tasks/WEB-1/comments/", "GET, HEAD, OPTIONS, POST"),
     ],
 )
 def test_a_wrong_method_is_told_every_right_one(api: httpx2.Client, method: str, path: str, allow: str) -> None:

@@ -163,7 +163,7 @@ def test_other_refusals_are_those_of_every_route(gateway: str) -> None:
     refused(httpx2.get(url, headers={"Origin": "https://evil.example"}), 403, "FORBIDDEN")
     wrong_method = httpx2.post(url)
     refused(wrong_method, 405, "METHOD_NOT_ALLOWED")
-    assert wrong_method.headers["allow"] == "GET, HEAD"
+    assert wrong_method.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_head_answers_without_a_stream(gateway: str) -> None:

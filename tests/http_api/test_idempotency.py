@@ -181,7 +181,7 @@ def test_a_page_may_send_a_key(api: httpx2.Client) -> None:
         "Access-Control-Request-Headers": "content-type, idempotency-key",
     }
 
-    assert api.request("OPTIONS", "/projects", headers=asked).status_code == 200
+    assert api.request("OPTIONS", "/projects", headers=asked).status_code == 204
 
 
 def test_every_write_tells_the_patch_set_that_reverts_it(api: httpx2.Client, task: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ OPERATIONS = {
     "propose_patch_set", "list_patch_sets", "get_patch_set", "list_changes", "apply_proposal", "reject_patch_set",
     "revert_patch_set", "rebase_patch_set",
     "stream_events",
-    "get_health", "get_liveness", "get_readiness",
+    "get_health", "get_liveness", "get_readiness", "get_metrics",
 }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_operations_are_named_after_their_services_once(document: dict[str, Any]
 
 def test_every_path_is_shown_once_in_its_canonical_form(document: dict[str, Any]) -> None:
     for path in document["paths"]:
-        assert path.startswith(("/api/v1/", "/health"))
+        assert path.startswith(("/api/v1/", "/health", "/metrics"))
         assert not path.endswith("/")
 
 

@@ -173,7 +173,7 @@ from core.storage.sql.store import open_store
 storage = open_store(Settings(database_url=f"sqlite:///{sys.argv[1]}"))
 sys.stdin.readline()
 storage.prepare(create=True, migrate=False)
-storage.ping()
+storage.check()
 """
 
 

@@ -20,9 +20,10 @@ def free_port() -> int:
 
 
 def gateway_environment(database_url: str, **settings: str) -> dict[str, str]:
-    """Return the environment of a gateway; no `.env` of the developer reaches it."""
+    """Return the environment of a gateway that limits no rates; no `.env` of the developer reaches it."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT") if name in os.environ}
-    return kept | {"PYTHONPATH": str(ROOT), "DATABASE_URL": database_url, **settings}
+    limits = {"RATE_LIMIT_DEFAULT": "off", "RATE_LIMIT_MODEL": "off"}
+    return kept | limits | {"PYTHONPATH": str(ROOT), "DATABASE_URL": database_url, **settings}
 
 
 def gateway_command() -> list[str]:

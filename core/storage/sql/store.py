@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
-from core.errors import StorageBusy
+from core.errors import DatabaseError, DomainError, StorageBusy
+from core.meter import UNCOUNTED, Meter, Outcome
 from core.settings import Settings
 from core.storage.interface import Storage, Transaction, Watch
 from core.storage.sql import engines, upgrade
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _ATTEMPTS = 6
 _PAUSE_SECONDS = 0.02
+_OUTCOMES: dict[type[DomainError], Outcome] = {StorageBusy: Outcome.BUSY, DatabaseError: Outcome.FAILED}
 
 
 class SqlTransaction(Loading, Saving, ProjectReads, ClaimReads, PastReads, EventReads, IdempotencyKeys, AccessRecords):
@@ -41,8 +43,9 @@ class SqlTransaction(Loading, Saving, ProjectReads, ClaimReads, PastReads, Event
 class SqlStorage:
     """A database and its connections. Safe for use from several threads, a connection each."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, meter: Meter) -> None:
         self._writer = engine
+        self._meter = meter
         self._reader = engines.reading(engine)
         self._settings = settings
         self._place = engines.place_of(engine.url)
@@ -82,6 +85,7 @@ class SqlStorage:
     def _run(self, engine: Engine, workspace: str, work: Callable[[Callable[[], Transaction]], T], *, locking: bool) -> T:
         """Run `work` in a transaction; where another one came first, run it again on the new state."""
         for attempt in range(_ATTEMPTS):
+            outcome = Outcome.FAILED
             try:
                 with translated(place=self._place), ExitStack() as transaction:
 
@@ -89,16 +93,24 @@ class SqlStorage:
                         connection = self._begin(engine, transaction)
                         return SqlTransaction(connection, workspace, self._codec, locking=locking)
 
-                    return work(begin)
+                    result = work(begin)
+                outcome = Outcome.DONE
+                return result
             except ReadOnlyConnection:
                 # One made while the file could not be written stays so when it can. The pool itself is kept: what is
                 # in use just now comes back to it and goes the next time, where a replaced pool would leave it open.
                 engine.pool.dispose()
                 if attempt:
                     raise
+            except DomainError as refusal:
+                outcome = _OUTCOMES.get(type(refusal), Outcome.REFUSED)
+                raise
             except SerialisationFailure:
+                outcome = Outcome.CONFLICT
                 log.info("another transaction came first; this one runs again", exc_info=True)
                 time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))  # noqa: S311  # jitter
+            finally:
+                self._meter.transaction(outcome, writes=engine is self._writer)
         raise StorageBusy
 
     def _begin(self, engine: Engine, transaction: ExitStack) -> Connection:
@@ -116,10 +128,10 @@ class SqlStorage:
         else:
             upgrade.prepare_postgresql(self._writer, migrate=migrate or self._settings.auto_migrate)
 
-    def ping(self) -> None:
-        """Raise unless the database answers."""
+    def check(self) -> None:
+        """Raise DatabaseError unless the database answers and its schema is the one this program knows."""
         with translated(place=self._place), self._reader.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            upgrade.require_current(connection, self._place)
 
     def watch(self, notify: Callable[[], None]) -> Watch:
         """Call `notify` from a thread of its own: once now, and whenever any process may have applied a set."""
@@ -143,6 +155,6 @@ class SqlStorage:
         self._writer.dispose()
 
 
-def open_store(settings: Settings) -> Storage:
+def open_store(settings: Settings, meter: Meter = UNCOUNTED) -> Storage:
     """Return the storage that `DATABASE_URL` names; nothing is opened before `prepare` or the first call."""
-    return SqlStorage(engines.make_engine(settings), settings)
+    return SqlStorage(engines.make_engine(settings), settings, meter)

@@ -20,6 +20,7 @@ from core.storage.sql.tables import metadata
 
 _PATIENCE_SECONDS = 5.0
 _CREATE_HINT = "`orchestrator import FILE` or `orchestrator-api` creates it, or set DATABASE_URL"
+_MIGRATE_HINT = "run `orchestrator migrate`, or set AUTO_MIGRATE=1"
 _NEWER_HINT = "update orchestrator, or set DATABASE_URL to another database"
 _FOREIGN_HINT = "set DATABASE_URL to another database"
 
@@ -73,9 +74,7 @@ def prepare_postgresql(writer: Engine, *, migrate: bool) -> None:
         if _is_current(connection, place):
             return
         if not migrate:
-            raise DatabaseError(
-                f"The schema of the database {place} is missing or old.", hint="run `orchestrator migrate`, or set AUTO_MIGRATE=1"
-            )
+            require_current(connection, place)
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('orchestrator migrate', 0))"))
         if not _is_current(connection, place):
             _upgrade(connection)
@@ -89,6 +88,12 @@ def _is_current(connection: Connection, place: str) -> bool:
             f"The database {place} has the schema version {stored!r}, which is newer than this program.", hint=_NEWER_HINT
         )
     return stored == VERSIONS[-1]
+
+
+def require_current(connection: Connection, place: str) -> None:
+    """Raise DatabaseError unless the schema is the one this code knows."""
+    if not _is_current(connection, place):
+        raise DatabaseError(f"The schema of the database {place} is missing or old.", hint=_MIGRATE_HINT)
 
 
 def _stored_version(connection: Connection, place: str) -> str | None:

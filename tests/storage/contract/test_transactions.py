@@ -150,4 +150,4 @@ def test_writers_at_once_lose_no_update(database: Database, other: Database) -> 
 
 
 def test_the_database_answers(database: Database) -> None:
-    database.storage.ping()
+    database.storage.check()

@@ -1,0 +1,19 @@
+FROM python:3.11-slim
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+COPY requirements.txt requirements.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY pyproject.toml README.md ./
+COPY schemas schemas
+COPY core core
+COPY http_api http_api
+COPY mcp_server mcp_server
+RUN pip install --no-cache-dir --no-deps --no-build-isolation . && useradd --create-home --uid 10001 orchestrator
+USER orchestrator
+WORKDIR /home/orchestrator
+# Beyond loopback callers must be known: make a key with `orchestrator keys create`.
+ENV HOST=0.0.0.0 PORT=8000 AUTH=api_key
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
+CMD ["orchestrator-api"]

@@ -1,0 +1,97 @@
+"""Connections of callers who are slow or say too much before a request begins.
+
+uvicorn waits for ever for the head of a request and takes one of any length. Here both are bounded,
+and what the parser itself refuses is answered in our envelope.
+"""
+
+import asyncio
+import secrets
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from http_api.envelope import failure_bytes
+from http_api.errors import error_detail
+from schemas.errors import ErrorCode
+
+HEAD_SECONDS = 10.0  # from the connection, or the first byte of a further request, to the end of its head
+MAX_HEAD_BYTES = 64 * 1024
+LINGER_SECONDS = 5.0  # so long the rest of a body is taken that nobody reads, for closing at once could lose the answer
+
+
+class _HeadTooLarge(Exception):
+    """Leaves the parser."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head_bytes = 0
+    _refused = (HTTPStatus.BAD_REQUEST, "The request is not valid HTTP.")
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._close_after(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stay()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse_head()
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if not self._in_head:  # a further request of this connection
+            self._in_head, self._head_bytes = True, 0
+            self._close_after(HEAD_SECONDS)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stay()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._refuse_head()
+            raise _HeadTooLarge
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._stay()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self._close_after(LINGER_SECONDS)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's text
+        status, message = self._refused
+        request_id = secrets.token_hex(8)
+        body = failure_bytes(request_id, error_detail(ErrorCode.MALFORMED_BODY, message), {})
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            f"x-request-id: {request_id}\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
+            "connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _refuse_head(self) -> None:
+        self._refused = (
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"Address and headers are larger than {MAX_HEAD_BYTES // 1024} KiB.",
+        )
+
+    def _close_after(self, seconds: float) -> None:
+        self._stay()
+        self._timer = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _stay(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
