@@ -35,6 +35,11 @@ HEADERS = {
         "schema": {"type": "string"},
         "example": '"default";r=299;t=60',
     },
+    "Retry-After": {
+        "description": "Seconds to wait before the next try",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 20,
+    },
     "X-Request-ID": {
         "description": "Names this request in the log",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
@@ -124,13 +129,14 @@ def _name_the_ops(schemas: dict[str, Any]) -> None:
 
 
 def _add_headers(document: dict[str, Any]) -> None:
-    """Add the headers that every answer may have."""
+    """Add the headers that every answer may have; those of limits to what is limited."""
     document["components"]["headers"] = HEADERS
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            for answer in operation["responses"].values():
+            for status, answer in operation["responses"].items():
+                limits = ["RateLimit"] * path.startswith(API_PREFIX) + ["Retry-After"] * (status in ("429", "503"))
                 headers = answer.setdefault("headers", {})
-                for name in HEADERS if path.startswith(API_PREFIX) else HEADERS.keys() - {"RateLimit"}:
+                for name in [*limits, "X-Request-ID", "Access-Control-Allow-Origin"]:
                     headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
 
 

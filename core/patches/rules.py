@@ -138,7 +138,11 @@ def _arrows(state: WorkingState) -> Arrows:
     for task_id, target_id in state.added_edges:
         dependents.setdefault(target_id, []).append(task_id)
 
+    ends = {task_id for edge in state.added_edges for task_id in edge}
+
     def live(task_id: str) -> bool:
+        if task_id in ends:  # deleted again by the same set, perhaps: what is stored must bear to be restored
+            return True
         task = tasks.get(task_id)
         return task.deleted_at is None if task is not None else graph[task_id].live
 

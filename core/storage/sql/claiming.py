@@ -38,7 +38,7 @@ def _claimable(*, of_project: bool) -> Select[Any]:
     if project is not None:
         found = found.where(_T.project_id == project)
     else:
-        going_on = projects.c.status.in_([status.value for status in GIVES_TASKS])
+        going_on = or_(*(projects.c.status == status.value for status in GIVES_TASKS))
         found = found.where(_T.project_id.in_(select(projects.c.id).where(projects.c.workspace_id == WORKSPACE, going_on)))
     return found.order_by(by_priority(tasks), _T.due_date.is_(None), _T.due_date, _T.id).limit(bindparam("limit"))
 

@@ -253,3 +253,10 @@ def _state(ctx: Context, narrow: bool) -> Any:
     if isinstance(found, str) or not narrow:
         return found
     return [{name: value for name, value in task.items() if name != "position"} for task in found]
+
+
+def test_a_cycle_is_refused_though_the_same_set_deletes_it(ctx: Context, web: ApplyResponse) -> None:
+    loop = {"op": "add_dependency", "task": "WEB-2", "depends_on": "WEB-2"}
+
+    with pytest.raises(InvalidPatch, match="WEB-2 > WEB-2"):  # else a restore could never bring it back
+        apply(ctx, loop, {"op": "delete_project", "project": "WEB"})

@@ -13,13 +13,14 @@ const reason = (refusal: Refusal): Error =>
 export async function planAndApply(outline: string): Promise<Record<string, number>> {
   const planned = await client.POST("/api/v1/planner/import", { body: { content: outline } });
   if (planned.error) throw reason(planned.error);
-  const proposal = planned.data.data.patch_set;
+  const proposal = planned.data?.data.patch_set; // absent only after Prefer: return=minimal
+  if (!proposal) throw new Error("the answer had no body");
   const applied = await client.POST("/api/v1/patch-sets/{patch_set_id}/apply", {
     params: { path: { patch_set_id: proposal.id }, header: { "Idempotency-Key": "once" } },
     body: {},
   });
   if (applied.error) throw reason(applied.error);
-  return applied.data.data.revisions;
+  return applied.data?.data.revisions ?? {};
 }
 
 export async function lateTasks(project: string): Promise<string[]> {
