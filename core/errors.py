@@ -79,6 +79,8 @@ class ConcurrentUpdate(DomainError):
     code = ErrorCode.CONCURRENT_UPDATE
 
     def __init__(self, conflicts: Sequence[Conflict], message: str | None = None, *, proposal: str | None = None) -> None:
+        if any("/expect/" in conflict.path for conflict in conflicts):
+            proposal = None  # rebased, it would expect the same again
         super().__init__(message, details=[conflict_issue(conflict, proposal=proposal) for conflict in conflicts])
         self.conflicts = list(conflicts)
 

@@ -189,7 +189,7 @@ class Proposal(Model):
     reverts: list[str] = []
     revisions: dict[str, int] = Field(default={}, description="project key -> revision after the apply")
     stale: bool = Field(
-        default=False, description="what it touches has changed since its base: its preview has the conflicts, rebase renews it"
+        default=False, description="it cannot be applied as it was shown: its preview says why; after conflicts, rebase renews it"
     )
 
 

@@ -145,16 +145,25 @@ def plan_draft(ctx: Context, tx: Transaction, draft: Draft, *, preview: bool) ->
 
 
 def _base_issues(snapshot: Snapshot, base_revisions: Mapping[str, int]) -> list[Issue]:
-    found = []
+    found: list[Issue] = []
+    named: dict[str, str] = {}  # project id -> the name it was given by
+
+    def wrong(name: str, message: str, hint: str, code: ErrorCode = ErrorCode.VALIDATION_ERROR) -> None:
+        found.append(Issue(path=pointer(["base_revisions", name]), code=code, message=message, hint=hint))
+
     for name, revision in base_revisions.items():
-        path = pointer(["base_revisions", name])
         project_id = snapshot.project_names.get(name)
         if project_id is None:
-            found.append(Issue(path=path, code=ErrorCode.NOT_FOUND, message=f"there is no project {name!r}"))
-        elif revision > snapshot.projects[project_id].revision:
-            current = snapshot.projects[project_id].revision
-            message = f"{name} is at revision {current}, so {revision} cannot have been seen"
-            found.append(Issue(path=path, code=ErrorCode.VALIDATION_ERROR, message=message, hint=f"use {current}"))
+            wrong(name, f"there is no project {name!r}", "name a project by its key or id", ErrorCode.NOT_FOUND)
+            continue
+        current = snapshot.projects[project_id].revision
+        if project_id in named:
+            wrong(name, f"{named[project_id]} and {name} are one project", "give its revision once")
+        elif revision < 1:
+            wrong(name, f"{revision} is no revision; the first is 1", f"{name} is at revision {current}")
+        elif revision > current:
+            wrong(name, f"{name} is at revision {current}, so {revision} cannot have been seen", f"use {current}")
+        named.setdefault(project_id, name)
     return found
 
 

@@ -77,22 +77,30 @@ def _why(standing: Standing) -> WhyNext:
 
 @collector_paused()
 def claim_task(
-    ctx: Context, *, project: str | None = None, task: str | None = None, agent: str | None = None, lease_minutes: int = 60
+    ctx: Context,
+    *,
+    project: str | None = None,
+    task: str | None = None,
+    agent: str | None = None,
+    lease_minutes: int = 60,
+    dry_run: bool = False,
 ) -> Written[Task] | None:
     """Give the best ready task (or the named one) to one claimer for `lease_minutes`; None if nothing is ready.
+
+    `dry_run` answers what claiming the named task would change, and stores nothing.
 
     The claimer of a task renews its lease by naming it again; when a lease has ended, anybody may take over.
 
     Raises:
         ConcurrentUpdate: the named task is claimed by another, or is not ready.
     """
-    ctx.principal.require(Scope.PATCHES_APPLY)
+    ctx.principal.require(Scope.PATCHES_PROPOSE if dry_run else Scope.PATCHES_APPLY)
     claimer = agent or ctx.principal.subject
     _check_lease(lease_minutes)
     if task is None:
         return _claim_best(ctx, project, claimer, lease_minutes)
     try:
-        return _claim(ctx, task, claimer, lease_minutes)
+        return _claim(ctx, task, claimer, lease_minutes, dry_run=dry_run)
     except _NotClaimable as lost:
         raise lost.refusal(claimer) from None
 
@@ -121,7 +129,7 @@ def _claim_best(ctx: Context, project: str | None, claimer: str, lease_minutes: 
             return None
 
 
-def _claim(ctx: Context, name: str, claimer: str, lease_minutes: int) -> Written[Task]:
+def _claim(ctx: Context, name: str, claimer: str, lease_minutes: int, *, dry_run: bool = False) -> Written[Task]:
     expires = ctx.now + timedelta(minutes=lease_minutes)
 
     def build(tx: Transaction) -> list[dict[str, Any]]:
@@ -139,6 +147,7 @@ def _claim(ctx: Context, name: str, claimer: str, lease_minutes: int) -> Written
         summary=f"{claimer} claims {name}"[:500],
         result=lambda tx, _: task_named(ctx, tx, name),
         system={0: {"claimed_by": claimer, "claim_expires_at": expires}},
+        dry_run=dry_run,
     )
 
 

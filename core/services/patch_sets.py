@@ -93,11 +93,11 @@ def validate_patch_set(ctx: Context, patch_set: PatchSet, *, only: Sequence[int]
 
 @collector_paused()
 def propose_patch_set(
-    ctx: Context, patch_set: PatchSet, *, supersedes: str | None = None, engine: str = "caller"
+    ctx: Context, patch_set: PatchSet, *, supersedes: str | None = None, engine: str = "caller", dry_run: bool = False
 ) -> PatchSetDetail:
     """Validate and store a proposal, bound to the revisions it was previewed on; changes no data.
 
-    The same id with equal patches returns the stored proposal.
+    `dry_run` answers the proposal it would store, and stores nothing. The same id with equal patches returns the stored proposal.
 
     Raises:
         InvalidPatch, ConcurrentUpdate: as for applying; nothing is stored.
@@ -117,6 +117,10 @@ def propose_patch_set(
     refuse(result)
     validation = validation_answer(snapshot, result)
     record = replace(record_of(ctx, draft, snapshot, None), supersedes=supersedes, base_revisions=validation.base_revisions)
+    if dry_run:
+        if supersedes is not None:
+            ctx.read(lambda tx: _still_open(patch_set_named(tx, supersedes)))
+        return PatchSetDetail(**stored_set(record).__dict__, preview=validation)
 
     def work(tx: Transaction) -> PatchSetRecord | None:
         stored = tx.find_patch_set(record.id, lock=True) if draft.id else None
@@ -141,7 +145,7 @@ def _same_proposal(ctx: Context, stored: PatchSetRecord, draft: Draft) -> PatchS
     return _shown(ctx, stored.id)  # whoever may propose may see that proposal again
 
 
-def rebase_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
+def rebase_patch_set(ctx: Context, patch_set_id: str, *, dry_run: bool = False) -> PatchSetDetail:
     """Propose the same patches on today's state, superseding the old proposal.
 
     Raises:
@@ -156,10 +160,10 @@ def rebase_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
     if record.state is ProposalState.REJECTED:
         raise PatchSetClosed(f"{record.id} was rejected by {record.closed_by}", hint="propose its patches as a new patch set")
     fresh = PatchSet(summary=record.summary, rationale=record.rationale, patches=record.patches)
-    return propose_patch_set(ctx, fresh, supersedes=record.id, engine=record.engine)
+    return propose_patch_set(ctx, fresh, supersedes=record.id, engine=record.engine, dry_run=dry_run)
 
 
-def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "") -> StoredPatchSet:
+def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "", dry_run: bool = False) -> StoredPatchSet:
     """Close a proposal without applying it; rejecting twice is the same as once, unless the reasons differ.
 
     Raises Forbidden for somebody else's proposal, unless the caller may apply.
@@ -167,14 +171,15 @@ def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "") -> St
     ctx.principal.require(Scope.PATCHES_PROPOSE)
 
     def work(tx: Transaction) -> PatchSetRecord:
-        record = patch_set_named(tx, patch_set_id, lock=True)
+        record = patch_set_named(tx, patch_set_id, lock=not dry_run)
         if record.state is ProposalState.REJECTED and reason in ("", record.reason):
             return record
         closed = _closed(ctx, _still_open(record), ProposalState.REJECTED, reason)
-        tx.save_proposal(closed)
+        if not dry_run:
+            tx.save_proposal(closed)
         return closed
 
-    return stored_set(ctx.write(work))
+    return stored_set((ctx.read if dry_run else ctx.write)(work))
 
 
 # -- read
@@ -197,7 +202,7 @@ def _shown(ctx: Context, patch_set_id: str) -> PatchSetDetail:
             return PatchSetDetail(**stored)
         draft = draft_of(as_patch_set(record))
         preview = validation_answer(*plan_draft(ctx, tx, draft, preview=True))
-        if preview.conflicts:
+        if not preview.valid:
             stored["proposal"] = stored["proposal"].model_copy(update={"stale": True})
         return PatchSetDetail(**stored, preview=preview)
 

@@ -10,8 +10,8 @@ from schemas.planning import ImportRequest, PlannerResponse, Usage
 TASKS_IN_ANSWER = 200
 
 
-def import_outline(ctx: Context, request: ImportRequest) -> PlannerResponse:
-    """Read a plan by rules (no model), store the proposal, and report every line that was not used.
+def import_outline(ctx: Context, request: ImportRequest, *, dry_run: bool = False) -> PlannerResponse:
+    """Read a plan by rules (no model), store the proposal (unless `dry_run`), and report every line that was not used.
 
     Raises:
         ValidationFailed: the plan is empty or has too many items.
@@ -32,7 +32,7 @@ def import_outline(ctx: Context, request: ImportRequest) -> PlannerResponse:
         days_per_week=ctx.settings.days_per_week,
         max_depth=ctx.settings.max_task_depth,
     )
-    proposed = propose_patch_set(ctx, PatchSet(summary=parsed.summary, patches=parsed.patches), engine="rules")
+    proposed = propose_patch_set(ctx, PatchSet(summary=parsed.summary, patches=parsed.patches), engine="rules", dry_run=dry_run)
     validation = proposed.preview
     if validation is None:
         raise AssertionError("a new proposal has a preview")

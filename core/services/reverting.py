@@ -12,7 +12,7 @@ from typing import Any
 
 from core.collector import collector_paused
 from core.context import Context
-from core.errors import InvalidPatch, PatchSetClosed, ValidationFailed
+from core.errors import ConcurrentUpdate, InvalidPatch, PatchSetClosed, ValidationFailed
 from core.patches.net import net_changes
 from core.patches.past import carried_over
 from core.services.applying import Draft, apply_in, draft_of, runner
@@ -21,7 +21,7 @@ from core.services.names import patch_set_named, project_named
 from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse, EntityKind
 from schemas.errors import ErrorCode, Issue, Severity
-from schemas.patches import MAX_PATCHES, PatchSet, ProposalState
+from schemas.patches import MAX_PATCHES, HistoryEntry, PatchSet, PatchSetQuery, ProposalState
 from schemas.projects import Project
 
 INSTANTS = ("completed_at", "claim_expires_at")
@@ -52,7 +52,10 @@ def revert_patch_set(ctx: Context, patch_set_id: str, *, dry_run: bool = False) 
 
     def work(tx: Transaction) -> ApplyResponse:
         tx.lock_projects(projects=record.revisions)
-        effect = apply_in(ctx, tx, replace(draft, system=_system_fields(tx, record)), dry_run=dry_run)
+        try:
+            effect = apply_in(ctx, tx, replace(draft, system=_system_fields(tx, record)), dry_run=dry_run)
+        except ConcurrentUpdate as conflict:
+            raise _built_on(tx, record, conflict) from None
         if not effect.changes_total:
             raise _taken_back(record)
         return effect
@@ -148,6 +151,28 @@ def _too_long(project: Project, to_revision: int, *, reached: int) -> Validation
         hint=f"go back in steps: first to {reached}",
     )
     return ValidationFailed(details=[issue])
+
+
+def _built_on(tx: Transaction, record: PatchSetRecord, refusal: ConcurrentUpdate) -> ConcurrentUpdate:
+    """Return the refusal in the words of somebody who takes a set back: which set came later, and the ways out."""
+    refusal.message = f"{record.id} cannot be taken back by itself: later sets have changed the same things."
+    for number, issue in enumerate(refusal.details):
+        later = _last_change(tx, record, issue.conflict.key) if issue.conflict else None
+        first = f"revert {later.id} ({later.summary}) first" if later else "revert the later set first; the history names it"
+        before = {key: revision - 1 for key, revision in record.revisions.items()}
+        ways = " or ".join(f"bring {key} back to revision {revision}" for key, revision in before.items() if revision)
+        hint = f"{first}, or {ways} with everything since" if ways else first
+        refusal.details[number] = issue.model_copy(update={"hint": hint})
+    return refusal
+
+
+def _last_change(tx: Transaction, record: PatchSetRecord, key: str) -> HistoryEntry | None:
+    """Return the newest set that changed the task `key`, unless that is `record` itself."""
+    project = tx.find_project(key.rpartition("-")[0])
+    if project is None:
+        return None
+    newest = tx.list_history(project.id, PatchSetQuery(project=project.key, task=key, per_page=1)).patch_sets
+    return newest[0] if newest and newest[0].id != record.id else None
 
 
 def _taken_back(record: PatchSetRecord) -> InvalidPatch:

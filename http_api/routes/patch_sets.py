@@ -46,9 +46,11 @@ async def propose_patch_set(
     ctx: WriteContext,
     patch_set: Annotated[PatchSet, Body(openapi_examples=examples.PATCH_SET)],
     supersedes: Annotated[PatchSetId | None, Query(description="the proposal this one replaces")] = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Store a valid patch set for review, with a preview; nothing is applied."""
-    return _proposed(ctx, await ctx.run(patch_sets.propose_patch_set, patch_set, supersedes=supersedes))
+    proposal = await ctx.run(patch_sets.propose_patch_set, patch_set, supersedes=supersedes, dry_run=dry_run)
+    return _proposed(ctx, proposal, dry_run=dry_run)
 
 
 @router.get("/{patch_set_id}", operation_id="get_patch_set", response_model=Envelope[PatchSetDetail], responses=refusals(*NAMED))
@@ -101,9 +103,11 @@ async def reject_patch_set(
     ctx: WriteContext,
     patch_set_id: PatchSetName,
     rejection: Annotated[RejectRequest, Body(openapi_examples=examples.REJECT)] = NO_REASON,
+    dry_run: DryRun = False,
 ) -> Response:
     """Close a proposal without applying it."""
-    return written(ctx, await ctx.run(patch_sets.reject_patch_set, patch_set_id, reason=rejection.reason))
+    rejected = await ctx.run(patch_sets.reject_patch_set, patch_set_id, reason=rejection.reason, dry_run=dry_run)
+    return written(ctx, rejected, dry_run=dry_run)
 
 
 @router.post(
@@ -125,10 +129,12 @@ async def revert_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_ru
     response_model=Envelope[PatchSetDetail],
     responses=refusals(*WRITES, *PATCH_SETS),
 )
-async def rebase_patch_set(ctx: WriteContext, patch_set_id: PatchSetName) -> Response:
+async def rebase_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_run: DryRun = False) -> Response:
     """Propose the same patches again, on the current revisions."""
-    return _proposed(ctx, await ctx.run(patch_sets.rebase_patch_set, patch_set_id))
+    return _proposed(ctx, await ctx.run(patch_sets.rebase_patch_set, patch_set_id, dry_run=dry_run), dry_run=dry_run)
 
 
-def _proposed(ctx: RequestContext, proposal: PatchSetDetail) -> Response:
+def _proposed(ctx: RequestContext, proposal: PatchSetDetail, *, dry_run: bool = False) -> Response:
+    if dry_run:
+        return written(ctx, proposal, dry_run=True)
     return written(ctx, proposal, status=201, headers={"Location": f"{API_PREFIX}/patch-sets/{proposal.id}"})

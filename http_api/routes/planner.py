@@ -22,10 +22,10 @@ router = APIRouter(prefix="/planner", tags=["planner"], route_class=StrictRoute)
     "/import", operation_id="import_outline", response_model=Envelope[PlannerResponse], responses=refusals(*BODY, *WRITES)
 )
 async def import_outline(
-    ctx: WriteContext, outline: Annotated[ImportRequest, Body(openapi_examples=examples.IMPORT)]
+    ctx: WriteContext, outline: Annotated[ImportRequest, Body(openapi_examples=examples.IMPORT)], dry_run: DryRun = False
 ) -> Response:
     """Turn a written plan into a stored proposal; nothing is applied."""
-    return written(ctx, await ctx.run_long(planning.import_outline, outline))
+    return written(ctx, await ctx.run_long(planning.import_outline, outline, dry_run=dry_run), dry_run=dry_run)
 
 
 @router.post(

@@ -115,14 +115,22 @@ async def restore_task(ctx: WriteContext, task_id: TaskName, dry_run: DryRun = F
     return _written(ctx, await ctx.run(tasks.restore_task, task_id, dry_run=dry_run))
 
 
-@router.post("/{task_id}/claim", operation_id="claim_task", response_model=Envelope[Task], responses=refusals(*BODY, *WRITES))
+@router.post(
+    "/{task_id}/claim",
+    operation_id="claim_task",
+    response_model=Envelope[Task | ApplyResponse],
+    responses=refusals(*BODY, *WRITES),
+)
 async def claim_task(
     ctx: WriteContext,
     task_id: TaskName,
     claim: Annotated[ClaimRequest, Body(openapi_examples=examples.CLAIM)] = BY_THE_CALLER,
+    dry_run: DryRun = False,
 ) -> Response:
     """Take a ready task for a while; 409 when it is not ready or another holds it."""
-    claimed = await ctx.run(claiming.claim_task, task=task_id, agent=claim.agent, lease_minutes=claim.lease_minutes)
+    claimed = await ctx.run(
+        claiming.claim_task, task=task_id, agent=claim.agent, lease_minutes=claim.lease_minutes, dry_run=dry_run
+    )
     if claimed is None:
         raise AssertionError("a named task is claimed or refused")
     return _written(ctx, claimed)

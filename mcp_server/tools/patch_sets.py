@@ -121,7 +121,7 @@ async def revert_patch_set(
     approval: RevertApproval,
     id: SetId | None = None,
     project: Annotated[ItemName | None, Field(description="instead of id, with to_revision")] = None,
-    to_revision: int | None = None,
+    to_revision: Annotated[int | None, Field(strict=True)] = None,
 ) -> CallToolResult:
     """Undo an applied patch set by applying its inverse as a new set (or all sets after a project's revision at once);
     history is kept, and reverting a revert is redo. Refused if later changes conflict. Find ids with list_history. Returns

@@ -16,14 +16,13 @@ from mcp_server.rendering import capped, change_facts, facts, listed, totals_tex
 from schemas.changes import Action, ApplyResponse, Change, PlanEffect, ValidationResponse
 from schemas.errors import Issue
 from schemas.patches import PatchSet
-from schemas.primitives import Model
+from schemas.primitives import Model, PatchIndex
 
 MAX_CHANGES = 50  # structured changes in one answer; get_patch_set pages through the rest
 MAX_REFS = 200
 MAX_LINES = 20  # issues and refs in text
 
-Index = Annotated[int, Field(ge=0)]
-Only = Annotated[list[Index] | None, Field(min_length=1, description="patch indexes, from 0; others are dropped")]
+Only = Annotated[list[PatchIndex] | None, Field(min_length=1, description="patch indexes, from 0; others are dropped")]
 
 
 def patch_set_of(

@@ -120,7 +120,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
             for value in node:
                 yield from references(value)
 
-    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    known = {f"#/components/{room}/{name}" for room in ("schemas", "headers") for name in document["components"][room]}
 
     assert set(references(document)) <= known
 
