@@ -7,13 +7,16 @@ never a traceback; making the application touches nothing.
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from types import MappingProxyType
+from typing import NoReturn, Protocol
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from core.errors import DatabaseError
 from core.settings import Auth, Settings
@@ -26,7 +29,7 @@ from http_api.routes import agent, docs, events, health, patch_sets, planner, pr
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXPOSED_HEADERS = ("ETag", "Link", "Location", "Retry-After", "X-Request-ID")
+EXPOSED_HEADERS = ("ETag", "Link", "Location", "Mcp-Session-Id", "Retry-After", "X-Request-ID")
 ALLOWED_HEADERS = (
     "Authorization",
     "Content-Type",
@@ -34,13 +37,28 @@ ALLOWED_HEADERS = (
     "If-Match",
     "If-None-Match",
     "Last-Event-ID",
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Mcp-Session-Id",
     "X-Request-ID",
 )
 GRACE_SECONDS = 10
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application; whoever serves it starts `app.state.orchestrator` first."""
+class Endpoint(Protocol):
+    """Another face at a path of its own: it finds its caller in the request's state, and has streams to end."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+Endpoints = Mapping[str, Callable[[Orchestrator], Endpoint]]
+
+
+def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) -> FastAPI:
+    """Return the application, with other faces at their paths; whoever serves it starts `app.state.orchestrator` first."""
     orchestrator = Orchestrator(settings)
 
     @asynccontextmanager
@@ -65,19 +83,22 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(room.router, prefix=API_PREFIX)
     for room in (health, docs):
         app.include_router(room.router)
+    app.state.endpoints = [make(orchestrator) for make in endpoints.values()]
+    for path, endpoint in zip(endpoints, app.state.endpoints, strict=True):
+        app.router.routes.append(Route(path, endpoint=endpoint, include_in_schema=False))
     errors.install(app)
     openapi.install(app)
     return app
 
 
-def main() -> None:
-    """Serve the REST gateway until it is stopped."""
+def main(endpoints: Endpoints = MappingProxyType({})) -> None:
+    """Serve the REST gateway, and other faces beside it, until it is stopped."""
     settings = _settings()
     if settings.auth is Auth.NONE and not settings.on_loopback:
         reason = "is reachable from other machines, and AUTH=none lets everybody in"
         _exit(EXIT_USAGE, f"HOST={settings.host} {reason}. Set AUTH=api_key or AUTH=jwt, or use HOST=127.0.0.1.")
     listener = _bind(settings)
-    app = create_app(settings)
+    app = create_app(settings, endpoints)
     logs.silence()
     try:
         app.state.orchestrator.start(create=True)
@@ -122,6 +143,8 @@ def _serve(app: FastAPI, listener: socket.socket, settings: Settings) -> None:
     class Gateway(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             app.state.orchestrator.events.close()  # streams have no end of their own, and the server waits for them
+            for endpoint in app.state.endpoints:
+                await endpoint.close()
             await super().shutdown(sockets)
 
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS)
@@ -139,7 +162,7 @@ def _welcome(settings: Settings) -> str:
             f"REST API   {base}{API_PREFIX}",
             f"API docs   {base}/docs",
             f"Health     {base}/health",
-            f"MCP        {mcp} (stdio)",
+            f"MCP        {base}/mcp, or {mcp} (stdio)",
             "",
             "For Claude Desktop, put this into claude_desktop_config.json:",
             json.dumps(claude, indent=2),
@@ -158,7 +181,3 @@ def absolute_url(database_url: str) -> str:
 def _exit(status: int, message: str) -> NoReturn:
     sys.stderr.write(f"orchestrator-api: {message}\n")
     raise SystemExit(status)
-
-
-if __name__ == "__main__":
-    main()

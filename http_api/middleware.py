@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import DomainError
+from core.origins import foreign
 from core.wiring import Orchestrator
 from http_api.envelope import API_PREFIX
 from http_api.errors import error_detail, refusal, unexpected
@@ -24,7 +25,6 @@ from schemas.errors import ErrorCode, ErrorDetail
 log = logging.getLogger("http_api.access")
 
 SAFE_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
-LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 SHORT_PREFIX = "/api/"
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/docs", "/openapi.json"})  # all others need a caller
 CLIENT_GONE = 499  # what servers write into their log when nobody waits for the answer any more
@@ -90,13 +90,9 @@ class Edge:
         """Refuse what a page on another site could make a browser send to this machine."""
         if not self.settings.on_loopback:  # callers must show credentials there, which no foreign page has
             return None
-        host = request.headers.get("host", "")
-        if not LOOPBACK.fullmatch(host):
-            return error_detail(ErrorCode.FORBIDDEN, "The Host header must name this machine: localhost, 127.0.0.1 or [::1].")
-        origin = request.headers.get("origin")
-        if origin is None or origin in self.settings.cors_origins or origin == f"{request.url.scheme}://{host}":
-            return None
-        return error_detail(ErrorCode.FORBIDDEN, "Browsers may not call from this origin; CORS_ORIGINS lists those that may.")
+        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        why = foreign(host, origin, scheme=request.url.scheme, allowed=self.settings.cors_origins)
+        return None if why is None else error_detail(ErrorCode.FORBIDDEN, why)
 
 
 def credential(headers: Headers) -> str | None:
