@@ -8,6 +8,7 @@ COPY schemas schemas
 COPY core core
 COPY http_api http_api
 COPY mcp_server mcp_server
+COPY gateway gateway
 RUN pip install --no-cache-dir --no-deps --no-build-isolation . && useradd --create-home --uid 10001 orchestrator
 USER orchestrator
 WORKDIR /home/orchestrator

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=8, ge=1, le=100, description="connections (and threads) per process on PostgreSQL")
     time_zone: str = Field(default="UTC", description="IANA name; decides what day it is")
     approval: Approval = Field(default=Approval.HOST, description="who confirms apply and revert over MCP")
+    mcp_shared_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="the same 32 characters or more in all processes behind one /mcp address, which then keep no sessions",
+    )
     auto_migrate: bool = Field(default=False, description="upgrade a PostgreSQL schema at start; SQLite always upgrades itself")
     hours_per_day: int = Field(default=8, ge=1, le=24, description="working hours in a day, for estimates and schedules")
     days_per_week: int = Field(default=5, ge=1, le=7, description="working days in a week, for estimates and schedules")

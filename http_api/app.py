@@ -7,18 +7,21 @@ never a traceback; making the application touches nothing.
 import asyncio
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
-from typing import NoReturn
+from types import FrameType, MappingProxyType
+from typing import NoReturn, Protocol
 
 from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from core.errors import DatabaseError
 from core.settings import Auth, Settings
@@ -36,16 +39,35 @@ EXIT_USAGE = 2
 GRACE_SECONDS = 10
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application. It opens its database when it is served; making it touches nothing."""
+class Endpoint(Protocol):
+    """Another face at a path of its own: it finds its caller in the request's state, and has streams to end."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+Endpoints = Mapping[str, Callable[[Orchestrator], Endpoint]]
+
+
+def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) -> FastAPI:
+    """Return the application, with other faces at their paths. It opens its database when it is served."""
     orchestrator = Orchestrator(settings, meter=StoreMeter())
     limits = RateLimits(settings)
+    faces = [make(orchestrator) for make in endpoints.values()]
+    closing: list[asyncio.Task[None]] = []  # held, or the loop would forget them
+
+    def stop() -> None:
+        orchestrator.events.close()
+        closing.extend(asyncio.ensure_future(face.close()) for face in faces)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         orchestrator.start(create=True)
-        with _told_to_stop(orchestrator.events.close):
+        with _told_to_stop(stop):
             yield
+        for face in faces:
+            await face.close()
         await limits.close()
         orchestrator.close()
 
@@ -59,6 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(room.router, prefix=API_PREFIX)
     for room in (health, docs):
         app.include_router(room.router)
+    for path, face in zip(endpoints, faces, strict=True):
+        app.router.routes.append(Route(path, endpoint=face, include_in_schema=False))
     errors.install(app)
     openapi.install(app)
     return app
@@ -87,15 +111,18 @@ def _told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, server)
 
 
-def worker() -> FastAPI:
+def worker(endpoints: Endpoints) -> FastAPI:
     """Return the application of one of several processes, configured by the environment."""
     settings = load_settings()
     logs.configure(settings.log_level)
-    return create_app(settings)
+    return create_app(settings, endpoints)
 
 
-def main() -> None:
-    """Serve the REST gateway until it is stopped."""
+def main(endpoints: Endpoints, worker: str) -> None:
+    """Serve the REST gateway, and other faces beside it, until it is stopped.
+
+    `worker` names the function that makes the application of each process, where there are several.
+    """
     settings = _settings()
     if settings.auth is Auth.NONE and not settings.on_loopback:
         reason = "is reachable from other machines, and AUTH=none lets everybody in"
@@ -109,7 +136,7 @@ def main() -> None:
         _exit(EXIT_FAILED, _why(error))
     orchestrator.close()
     logs.configure(settings.log_level)
-    _serve(listener, settings)
+    _serve(listener, settings, endpoints, worker)
 
 
 def _settings() -> Settings:
@@ -138,7 +165,7 @@ def _why(error: DatabaseError) -> str:
     return f"{error.message} ({hint})" if hint else error.message
 
 
-def _serve(listener: socket.socket, settings: Settings) -> None:
+def _serve(listener: socket.socket, settings: Settings, endpoints: Endpoints, worker: str) -> None:
     import uvicorn  # only the command needs a server
     from uvicorn.supervisors import Multiprocess
 
@@ -147,7 +174,7 @@ def _serve(listener: socket.socket, settings: Settings) -> None:
     sys.stdout.write(_welcome(settings) + "\n")
     sys.stdout.flush()
     config = uvicorn.Config(
-        "http_api.app:worker" if settings.workers > 1 else create_app(settings),
+        worker if settings.workers > 1 else create_app(settings, endpoints),
         factory=settings.workers > 1,
         workers=settings.workers,
         http=BoundedProtocol,
@@ -163,6 +190,7 @@ def _serve(listener: socket.socket, settings: Settings) -> None:
         with suppress(KeyboardInterrupt):  # raised again by the server once everything is closed
             uvicorn.Server(config).run(sockets=[listener])
         return
+    os.environ.setdefault("MCP_SHARED_SECRET", secrets.token_urlsafe(48))  # any worker may answer any call of an MCP client
     with TemporaryDirectory(prefix="orchestrator-metrics-") as folder:
         os.environ.setdefault(MULTIPROCESS_DIR, folder)  # for the workers, which are started from nothing
         Multiprocess(config, [listener]).run()
@@ -178,7 +206,7 @@ def _welcome(settings: Settings) -> str:
             f"REST API   {base}{API_PREFIX}",
             f"API docs   {base}/docs",
             f"Health     {base}/health",
-            f"MCP        {mcp} (stdio)",
+            f"MCP        {base}/mcp, or {mcp} (stdio)",
             "",
             "For Claude Desktop, put this into claude_desktop_config.json:",
             json.dumps(claude, indent=2),
@@ -197,7 +225,3 @@ def absolute_url(database_url: str) -> str:
 def _exit(status: int, message: str) -> NoReturn:
     sys.stderr.write(f"orchestrator-api: {message}\n")
     raise SystemExit(status)
-
-
-if __name__ == "__main__":
-    main()

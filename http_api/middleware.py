@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import DomainError
+from core.origins import foreign
 from core.settings import Auth, Settings
 from core.wiring import Orchestrator
 from http_api import metrics
@@ -33,7 +34,6 @@ from schemas.errors import ErrorCode, ErrorDetail
 log = logging.getLogger("http_api.access")
 
 SAFE_TOKEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 SHORT_PREFIX = "/api/"
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/docs", "/openapi.json"})  # all others need a caller
 UNCOUNTED_PATHS = OPEN_PATHS | {"/metrics"}  # asked by machines that watch, however busy the server is
@@ -51,11 +51,11 @@ SECURITY_HEADERS = (
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 EXPOSED_HEADERS = (
     *("ETag", "Link", "Location", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy", "Preference-Applied"),
-    *("Idempotency-Replayed", "Deprecation", "Sunset"),
+    *("Idempotency-Replayed", "Deprecation", "Sunset", "Mcp-Session-Id"),
 )
 ALLOWED_HEADERS = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "Prefer"),
-    "X-Request-ID",
+    *("X-Request-ID", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id"),
 )
 # What a granted preflight says besides the origin, which every answer to that origin names.
 PREFLIGHT_HEADERS = ("access-control-allow-methods", "access-control-allow-headers", "access-control-max-age", "vary")
@@ -149,13 +149,10 @@ class Edge:
         """Refuse what a page on another site could make a browser send to this machine."""
         if not self.settings.on_loopback:  # callers must show credentials there, which no foreign page has
             return None
-        host = given.get(b"host", b"").decode("latin-1")
-        if not LOOPBACK.fullmatch(host):
-            return error_detail(ErrorCode.FORBIDDEN, "The Host header must name this machine: localhost, 127.0.0.1 or [::1].")
-        origin = given.get(b"origin")
-        if origin is None or self.cors.allows(origin) or origin.decode("latin-1") == f"{request.url.scheme}://{host}":
-            return None
-        return error_detail(ErrorCode.FORBIDDEN, "Browsers may not call from this origin; CORS_ORIGINS lists those that may.")
+        host, origin = given.get(b"host", b"").decode("latin-1"), given.get(b"origin")
+        shown = None if origin is None else origin.decode("latin-1")
+        why = foreign(host, shown, scheme=request.url.scheme, allowed=self.settings.cors_origins)
+        return None if why is None else error_detail(ErrorCode.FORBIDDEN, why)
 
     def _successor(self, asked: str, path: str) -> RawHeaders:
         """Say until when `/api/...` is answered, and where it goes on (RFC 8594, RFC 9745)."""

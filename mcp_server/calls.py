@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import Context as McpContext
 
 from core.context import Context
@@ -16,12 +17,12 @@ from core.wiring import Orchestrator
 
 __all__ = [
     "CallContext",
+    "caller_context",
     "claiming",
     "events",
     "history",
     "patch_sets",
     "planning",
-    "process_context",
     "projects",
     "reverting",
     "services_context",
@@ -55,14 +56,17 @@ CallContext = McpContext[Orchestrator, Any]
 
 async def services_context(ctx: CallContext) -> Context:
     """Return the context that services take; each call has its own moment, and its caller is looked up again."""
-    return await process_context(ctx.request_context.lifespan_context)
+    return await caller_context(ctx.request_context)
 
 
-async def process_context(orchestrator: Orchestrator) -> Context:
-    """Return the context of whoever started this process.
+async def caller_context(request: ServerRequestContext[Orchestrator, Any]) -> Context:
+    """Return the context of whoever sent a request: over HTTP the one its edge knows, over stdio who started the process.
 
     Raises:
         Unauthorized, TokenExpired, Forbidden: ORCHESTRATOR_API_KEY does not let it in, or not any more.
     """
+    orchestrator = request.lifespan_context
+    if request.request is not None:  # HTTP; see `mcp_server.http`
+        return orchestrator.context(request.request.state.principal)
     key = orchestrator.settings.orchestrator_api_key
     return orchestrator.context(await orchestrator.authenticate(key.get_secret_value() if key else None))

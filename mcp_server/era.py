@@ -19,6 +19,8 @@ from mcp.types import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
+    CompleteRequestParams,
+    CompleteResult,
     EmptyResult,
     ErrorData,
     JSONRPCError,
@@ -51,6 +53,11 @@ def serve_subscriptions(
     low.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
     low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
     low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
+
+
+def serve_completions(server: MCPServer[Any], complete: Handler[CompleteRequestParams, CompleteResult]) -> None:
+    """Answer `completion/complete`; the SDK's own way does not say who asks."""
+    server._lowlevel_server.add_request_handler("completion/complete", CompleteRequestParams, complete)
 
 
 def connection_of(ctx: ServerRequestContext[Any, Any]) -> Connection:

@@ -5,20 +5,22 @@ from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any, TypeVar
 
-from mcp.server import MCPServer
+from mcp import MCPError
+from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.types import (
+    INTERNAL_ERROR,
+    CompleteRequestParams,
+    CompleteResult,
     Completion,
-    CompletionArgument,
-    CompletionContext,
-    PromptReference,
     ResourceTemplateReference,
 )
 
 from core.context import Context
 from core.errors import DomainError
 from core.wiring import Orchestrator
-from mcp_server.calls import CallContext, patch_sets, process_context, projects, services_context, tasks
+from mcp_server.calls import CallContext, caller_context, patch_sets, projects, services_context, tasks
+from mcp_server.era import serve_completions
 from mcp_server.rendering import compact_json
 from mcp_server.tools.projects import project_text
 from mcp_server.tools.tasks import task_text
@@ -34,7 +36,7 @@ WHOLE = 2_000_000  # characters: resources are read on purpose, so they are not 
 MISSING = {ErrorCode.NOT_FOUND, ErrorCode.DELETED_RESOURCE, ErrorCode.VALIDATION_ERROR}
 
 
-def add_resources(server: MCPServer[Any], orchestrator: Orchestrator) -> None:
+def add_resources(server: MCPServer[Any]) -> None:
     """Register the resources, their templates and the completions of `server`."""
     server.resource(
         "orchestrator://schemas/patch-set",
@@ -58,16 +60,20 @@ def add_resources(server: MCPServer[Any], orchestrator: Orchestrator) -> None:
         mime_type="application/json",
     )(patch_set)
 
-    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK leaves it without types
-    async def complete(
-        ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
-    ) -> Completion:
-        kind = argument.name
-        if isinstance(ref, ResourceTemplateReference):
-            kind = ref.uri.removeprefix("orchestrator://").partition("/")[0]
-        find = COMPLETERS.get(kind.rstrip("s").replace("-", "_"))
-        values = await find(await process_context(orchestrator), argument.value) if find is not None else []
-        return Completion(values=values[:MAX_COMPLETIONS], has_more=len(values) > MAX_COMPLETIONS)
+    serve_completions(server, complete)
+
+
+async def complete(ctx: ServerRequestContext[Orchestrator, Any], params: CompleteRequestParams) -> CompleteResult:
+    """Answer `completion/complete` with the keys that begin as the argument does;"""
+    kind = params.argument.name
+    if isinstance(params.ref, ResourceTemplateReference):
+        kind = params.ref.uri.removeprefix("orchestrator://").partition("/")[0]
+    find = COMPLETERS.get(kind.rstrip("s").replace("-", "_"))
+    try:
+        values = await find(await caller_context(ctx), params.argument.value) if find is not None else []
+    except DomainError as refused:
+        raise MCPError(INTERNAL_ERROR, f"{refused.code}: {refused.message}") from None
+    return CompleteResult(completion=Completion(values=values[:MAX_COMPLETIONS], has_more=len(values) > MAX_COMPLETIONS))
 
 
 def patch_set_schema() -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
+from mcp.server.request_state import RequestStateSecurity
 from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
 from mcp.types import Tool as WireTool
 
@@ -123,6 +124,7 @@ def build_server(
     async def lifespan(_: MCPServer[Orchestrator]) -> AsyncIterator[Orchestrator]:
         yield orchestrator
 
+    secret = orchestrator.settings.mcp_shared_secret
     server = OrchestratorServer(
         kept,
         title="Orchestrator",
@@ -130,8 +132,9 @@ def build_server(
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
         log_level="WARNING",
+        request_state_security=RequestStateSecurity(keys=[secret.get_secret_value()]) if secret else None,
     )
-    add_resources(server, orchestrator)
+    add_resources(server)
     add_subscriptions(server, orchestrator)
     add_prompts(server)
     return server
@@ -153,13 +156,13 @@ def catalogue() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Serve MCP over stdio until stdin is closed. Exit 2 on bad options or settings."""
+    """Serve MCP over stdio until stdin is closed, or over HTTP until stopped. Exit 2 on bad options or settings."""
     options = _parser().parse_args()
     try:
         settings = load_settings()
     except InvalidSettings as error:
         sys.exit(_usage_error(str(error)))
-    if settings.auth is not Auth.NONE and settings.orchestrator_api_key is None:
+    if options.http is None and settings.auth is not Auth.NONE and settings.orchestrator_api_key is None:
         kind = "an API key" if settings.auth is Auth.API_KEY else "a token"
         sys.exit(_usage_error(f"ORCHESTRATOR_API_KEY must hold {kind}, because AUTH={settings.auth}"))
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -168,10 +171,29 @@ def main() -> None:
         server = build_server(orchestrator, read_only=options.read_only, tools=options.tools)
     except ValueError as error:
         sys.exit(_usage_error(str(error)))
+    if options.http is not None:
+        _serve_http(orchestrator, options.http, lambda _: server)
+        return
     try:
         anyio.run(lambda: serve_stdio(server, legacy_only=os.environ.get("MCP_ERA") == "legacy"))
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        orchestrator.close()
+
+
+def _serve_http(orchestrator: Orchestrator, address: str, make_server: Callable[[Orchestrator], MCPServer[Orchestrator]]) -> None:
+    """Serve streamable HTTP at `address`/mcp until the process is stopped. Exit 2 when it cannot be used."""
+    from mcp_server import http
+
+    try:
+        listener, on_loopback = http.listen(address, open_to_all=orchestrator.settings.auth is Auth.NONE)
+    except ValueError as error:
+        sys.exit(_usage_error(str(error)))
+    host, port = listener.getsockname()[:2]
+    sys.stderr.write(f"MCP at http://{f'[{host}]' if ':' in host else host}:{port}{http.PATH}\n")
+    try:
+        http.serve(orchestrator, http.Endpoint(orchestrator, make_server), listener, on_loopback=on_loopback)
     finally:
         orchestrator.close()
 
@@ -188,9 +210,12 @@ def _names(text: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="orchestrator-mcp", description="Serve projects and tasks over MCP on stdio.")
+    parser = argparse.ArgumentParser(
+        prog="orchestrator-mcp", description="Serve projects and tasks over MCP, on stdio unless told otherwise."
+    )
     parser.add_argument("--read-only", action="store_true", help="offer only tools that change nothing")
     parser.add_argument("--tools", type=_names, help="offer only these, comma separated")
+    parser.add_argument("--http", metavar="HOST:PORT", help="serve streamable HTTP at http://HOST:PORT/mcp instead of stdio")
     parser.add_argument("--version", action="version", version=version("orchestrator"))
     return parser
 

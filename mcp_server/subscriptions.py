@@ -1,7 +1,8 @@
 """Tell clients of either era when a resource they watch has changed, whichever process changed it.
 
-The process's feed of applied patch sets is followed while anything is watched, and by one reader, however
-many clients there are. A notification only says "read it again": it may come once for several changes.
+The process's feed of applied patch sets is followed while anything is watched, and by one reader for each
+workspace, however many clients there are; a client hears only of the workspace that its key or token names.
+A notification only says "read it again": it may come once for several changes.
 """
 
 import asyncio
@@ -23,10 +24,11 @@ from mcp.types import (
     UnsubscribeRequestParams,
 )
 
+from core.context import Context
 from core.errors import DomainError
 from core.events import FeedEnded, Reader
 from core.wiring import Orchestrator
-from mcp_server.calls import events, process_context
+from mcp_server.calls import caller_context, events
 from mcp_server.era import connection_of, serve_subscriptions
 from schemas.events import Event
 
@@ -65,7 +67,44 @@ def concerns(event: Event, uri: str) -> bool:
 
 
 class Subscriptions:
-    """What is watched by the clients of one server, and how each of them is told."""
+    """What the clients of one server watch, by workspace."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._workspaces: dict[str, _Workspace] = {}
+
+    async def listen(self, ctx: CallContext, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        """Answer `subscriptions/listen`: the answer is the stream, and lasts until the client ends it."""
+        caller = await _caller(ctx)
+        return await self._of(caller).listen(ctx, caller, params)
+
+    async def subscribe(self, ctx: CallContext, params: SubscribeRequestParams) -> EmptyResult:
+        """Answer `resources/subscribe`, of the handshake era; it lasts as long as the connection."""
+        if not params.uri.startswith(SCHEME):
+            raise MCPError(INVALID_PARAMS, "There is no such resource.", data={"uri": params.uri})
+        caller = await _caller(ctx)
+        await self._of(caller).subscribe(ctx, caller, params.uri)
+        return EmptyResult()
+
+    async def unsubscribe(self, ctx: CallContext, params: UnsubscribeRequestParams) -> EmptyResult:
+        """Answer `resources/unsubscribe`."""
+        self._of(await _caller(ctx)).unsubscribe(ctx, params.uri)
+        return EmptyResult()
+
+    def _of(self, caller: Context) -> "_Workspace":
+        workspace = caller.principal.workspace
+        return self._workspaces.setdefault(workspace, _Workspace(self._orchestrator))
+
+
+async def _caller(ctx: CallContext) -> Context:
+    try:
+        return await caller_context(ctx)
+    except DomainError as refused:
+        raise MCPError(INTERNAL_ERROR, f"{refused.code}: {refused.message}") from None
+
+
+class _Workspace:
+    """What is watched in one workspace, and how each client is told."""
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
@@ -75,32 +114,27 @@ class Subscriptions:
         self._announcing: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
 
-    async def listen(self, ctx: CallContext, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
-        """Answer `subscriptions/listen`: the answer is the stream, and lasts until the client ends it."""
+    async def listen(
+        self, ctx: CallContext, caller: Context, params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
         uris = [uri for uri in params.notifications.resource_subscriptions or () if uri.startswith(SCHEME)]
-        await self._watch(uris)
+        await self._watch(caller, uris)
         try:
             return await self._listen(ctx, params)
         finally:
             self._unwatch(uris)
 
-    async def subscribe(self, ctx: CallContext, params: SubscribeRequestParams) -> EmptyResult:
-        """Answer `resources/subscribe`, of the handshake era; it lasts as long as the connection."""
-        if not params.uri.startswith(SCHEME):
-            raise MCPError(INVALID_PARAMS, "There is no such resource.", data={"uri": params.uri})
+    async def subscribe(self, ctx: CallContext, caller: Context, uri: str) -> None:
         client = self._client_of(ctx)
-        if params.uri not in client.uris:
-            client.uris.add(params.uri)
-            await self._watch([params.uri])
-        return EmptyResult()
+        if uri not in client.uris:
+            client.uris.add(uri)
+            await self._watch(caller, [uri])
 
-    async def unsubscribe(self, ctx: CallContext, params: UnsubscribeRequestParams) -> EmptyResult:
-        """Answer `resources/unsubscribe`."""
+    def unsubscribe(self, ctx: CallContext, uri: str) -> None:
         client = self._client_of(ctx)
-        if params.uri in client.uris:
-            client.uris.remove(params.uri)
-            self._unwatch([params.uri])
-        return EmptyResult()
+        if uri in client.uris:
+            client.uris.remove(uri)
+            self._unwatch([uri])
 
     def _client_of(self, ctx: CallContext) -> "_HandshakeClient":
         connection = connection_of(ctx)
@@ -115,11 +149,11 @@ class Subscriptions:
             connection.exit_stack.callback(leave)
         return client
 
-    async def _watch(self, uris: Collection[str]) -> None:
+    async def _watch(self, caller: Context, uris: Collection[str]) -> None:
         """Announce changes of `uris` from now on."""
         async with self._starting:
             if uris and self._announcing is None:
-                reader = await self._follow()
+                reader = await self._follow(caller)
                 self._announcing = asyncio.create_task(self._announce(reader))
                 self._announcing.add_done_callback(lambda _: reader.close())
         self._watched.update(uris)
@@ -131,9 +165,9 @@ class Subscriptions:
             self._announcing.cancel()
             self._announcing = None
 
-    async def _follow(self) -> Reader:
+    async def _follow(self, caller: Context) -> Reader:
         try:
-            return self._orchestrator.events.subscribe(await (await process_context(self._orchestrator)).run(events.get_place))
+            return self._orchestrator.events.subscribe(await caller.run(events.get_place))
         except DomainError as refused:
             raise MCPError(INTERNAL_ERROR, f"{refused.code}: {refused.message}") from None
 

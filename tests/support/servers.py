@@ -27,7 +27,7 @@ def gateway_environment(database_url: str, **settings: str) -> dict[str, str]:
 
 
 def gateway_command() -> list[str]:
-    return [sys.executable, "-m", "http_api.app"]
+    return [sys.executable, "-m", "gateway"]
 
 
 @contextmanager
