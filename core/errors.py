@@ -125,6 +125,12 @@ class InvalidPatch(DomainError):
         super().__init__(message, details=issues)
 
 
+class InvalidAiRequest(DomainError):
+    """Nothing in this text could be understood as a change; nothing was proposed."""
+
+    code = ErrorCode.INVALID_AI_REQUEST
+
+
 class Unauthorized(DomainError):
     """Nobody is known by these credentials."""
 

@@ -5,7 +5,7 @@ output is dumped once and never validated again, the dearest step of a read.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, get_args
 from urllib.parse import urlencode
 
@@ -120,6 +120,7 @@ def written(
     data: BaseModel | None,
     effect: ApplyResponse | None = None,
     *,
+    warnings: Sequence[Issue] = (),
     dry_run: bool = False,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
@@ -134,6 +135,8 @@ def written(
             about["patch_set_id"] = effect.patch_set_id
             if not replayed:
                 PATCH_SETS_APPLIED.inc()
+    if warnings:
+        about["warnings"] = [issue.model_dump(mode="json") for issue in warnings]
     if effect is not None or ctx.attempt is not None:
         about["replayed"] = replayed
     if dry_run:

@@ -19,6 +19,9 @@ class OutlineFormat(StrEnum):
 OutlineText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_OUTLINE_BYTES), AfterValidator(sound_text)]
 
 
+FeedbackText = Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(sound_text)]
+
+
 class ImportRequest(Model):
     """A written plan to turn into a proposal; nothing is applied."""
 
@@ -27,6 +30,13 @@ class ImportRequest(Model):
     project: ItemName | None = Field(default=None, description="add to this project instead of creating one")
     name: Name | None = Field(default=None, description="name of the new project, unless the text has a title")
     sequential: bool = Field(default=False, description="numbered items wait for the one before them")
+
+
+class RefineRequest(Model):
+    """What should be different in a project; the answer is a proposal, and nothing is applied."""
+
+    project_id: ItemName = Field(description="id or key of the project; tasks of others are out of reach")
+    feedback: FeedbackText = Field(description="commands such as `done WEB-3` or `WEB-4 after WEB-2`; `help` lists them")
 
 
 class UnparsedLine(Model):

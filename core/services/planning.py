@@ -1,11 +1,19 @@
-"""Turn written plans into proposals; nothing here applies anything."""
+"""Turn written plans and commands into proposals; nothing here applies anything."""
+
+from dataclasses import dataclass
 
 from core.context import Context, Scope
+from core.errors import DeletedResource, InvalidAiRequest, NotFound
+from core.rules.commands import HELP, mentioned_keys, parse_commands
 from core.rules.plan import parse_plan
 from core.services.patch_sets import propose_patch_set
 from core.services.projects import live_project
-from schemas.patches import PatchSet
-from schemas.planning import ImportRequest, PlannerResponse, Usage
+from core.services.tasks import live_task
+from core.storage.interface import Transaction
+from schemas.errors import ErrorCode, Issue, Severity
+from schemas.patches import PatchSet, PatchSetDetail
+from schemas.planning import ImportRequest, PlannerResponse, RefineRequest, UnparsedLine, Usage
+from schemas.projects import Project
 
 TASKS_IN_ANSWER = 200
 
@@ -48,3 +56,57 @@ def import_outline(ctx: Context, request: ImportRequest, *, dry_run: bool = Fals
         usage=Usage(),
         validation=validation,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """A proposal made of what was understood, and a warning for everything that was not."""
+
+    proposal: PatchSetDetail
+    warnings: list[Issue]
+
+
+def refine_plan(ctx: Context, request: RefineRequest, *, dry_run: bool = False) -> Refined:
+    """Propose the changes that commands ask for (no model), in one project; whatever is not understood is said.
+
+    Raises:
+        InvalidAiRequest: nothing was understood, or help was asked for; the hint lists the commands.
+        NotFound, DeletedResource: the project.
+        InvalidPatch: what was asked for breaks a rule.
+    """
+    ctx.principal.require(Scope.PATCHES_PROPOSE)
+    project, tags = ctx.read(lambda tx: _within(ctx, tx, request))
+    parsed = parse_commands(
+        request.feedback,
+        tags=tags,
+        project=project.key,
+        today=ctx.today,
+        hours_per_day=ctx.settings.hours_per_day,
+        days_per_week=ctx.settings.days_per_week,
+    )
+    notes = [_not_understood(line) for line in parsed.unparsed]
+    if not parsed.patches:
+        asked = Issue(path="/feedback", code=ErrorCode.INVALID_AI_REQUEST, message="these commands are understood", hint=HELP)
+        raise InvalidAiRequest(details=[*notes, asked])
+    summary = request.feedback.strip().partition("\n")[0][:500]
+    proposal = propose_patch_set(ctx, PatchSet(summary=summary, patches=parsed.patches), engine="rules", dry_run=dry_run)
+    return Refined(proposal, [note.model_copy(update={"severity": Severity.WARNING}) for note in notes])
+
+
+def _within(ctx: Context, tx: Transaction, request: RefineRequest) -> tuple[Project, dict[str, list[str]]]:
+    """Return the project, and the tags of its live tasks that the text names, by key."""
+    project = live_project(tx, request.project_id)
+    tags: dict[str, list[str]] = {}
+    for key in mentioned_keys(request.feedback):
+        try:
+            task = live_task(ctx, tx, key)
+        except (NotFound, DeletedResource):  # the commands that name it are answered as not understood
+            continue
+        if task.project_id == project.id:
+            tags[task.key] = task.tags
+    return project, tags
+
+
+def _not_understood(line: UnparsedLine) -> Issue:
+    message = f"line {line.line}, {line.text!r}: {line.reason}"
+    return Issue(path="/feedback", code=ErrorCode.INVALID_AI_REQUEST, message=message)

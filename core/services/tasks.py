@@ -34,7 +34,7 @@ def get_task(ctx: Context, task: str, *, include_subtasks: bool = True) -> TaskD
     ctx.principal.require(Scope.PROJECTS_READ)
 
     def work(tx: Transaction) -> TaskDetail:
-        found = _live(ctx, tx, task)
+        found = live_task(ctx, tx, task)
         subtasks = tx.list_subtasks(found.id, today=ctx.today) if include_subtasks else None
         comments = tx.list_comments(found.id, per_page=COMMENTS_IN_DETAIL).comments
         return TaskDetail.model_construct(**found.__dict__, subtasks=subtasks, comments=comments)
@@ -126,7 +126,7 @@ def add_comment(ctx: Context, task: str, body: str, *, dry_run: bool = False) ->
 def list_comments(ctx: Context, task: str, *, page: int = 1, per_page: int = 50) -> CommentListResponse:
     """Return a page of a task's comments."""
     ctx.principal.require(Scope.PROJECTS_READ)
-    return ctx.read(lambda tx: tx.list_comments(_live(ctx, tx, task).id, page=page, per_page=per_page))
+    return ctx.read(lambda tx: tx.list_comments(live_task(ctx, tx, task).id, page=page, per_page=per_page))
 
 
 # -- shared
@@ -171,10 +171,11 @@ def _relink(ctx: Context, tx: Transaction, task: str, wanted: list[str]) -> list
 def held_task(ctx: Context, tx: Transaction, name: str) -> Task:
     """Return a live task after locking its project: what is decided by it still holds when it is written."""
     tx.lock_projects(tasks=[name])
-    return _live(ctx, tx, name)
+    return live_task(ctx, tx, name)
 
 
-def _live(ctx: Context, tx: Transaction, name: str) -> Task:
+def live_task(ctx: Context, tx: Transaction, name: str) -> Task:
+    """Return a task that is not deleted, or raise NotFound or DeletedResource with the way to restore it."""
     task = task_named(ctx, tx, name)
     if task.deleted_at is not None:
         raise DeletedResource(

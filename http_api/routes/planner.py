@@ -8,12 +8,13 @@ from core.services import patch_sets, planning
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import DryRun
-from http_api.envelope import Envelope, written
+from http_api.envelope import API_PREFIX, Envelope, written
 from http_api.errors import BODY, PATCH_SETS, WRITES, refusals
 from http_api.idempotency import WriteContext
 from schemas.changes import ApplyResponse
-from schemas.patches import PatchSet
-from schemas.planning import ImportRequest, PlannerResponse
+from schemas.errors import ErrorCode
+from schemas.patches import PatchSet, PatchSetDetail
+from schemas.planning import ImportRequest, PlannerResponse, RefineRequest
 
 router = APIRouter(prefix="/planner", tags=["planner"], route_class=StrictRoute)
 
@@ -26,6 +27,24 @@ async def import_outline(
 ) -> Response:
     """Turn a written plan into a stored proposal; nothing is applied."""
     return written(ctx, await ctx.run_long(planning.import_outline, outline, dry_run=dry_run), dry_run=dry_run)
+
+
+@router.post(
+    "/refine",
+    operation_id="refine_plan",
+    status_code=201,
+    response_model=Envelope[PatchSetDetail],
+    responses=refusals(*BODY, *WRITES, ErrorCode.INVALID_AI_REQUEST)
+    | {200: {"model": Envelope[PatchSetDetail], "description": "Dry run: what would be proposed"}},
+)
+async def refine_plan(
+    ctx: WriteContext, request: Annotated[RefineRequest, Body(openapi_examples=examples.REFINE)], dry_run: DryRun = False
+) -> Response:
+    """Turn commands about a project into a stored proposal; nothing is applied, and what was not understood is a warning."""
+    refined = await ctx.run(planning.refine_plan, request, dry_run=dry_run)
+    place = {} if dry_run else {"Location": f"{API_PREFIX}/patch-sets/{refined.proposal.id}"}
+    status = 200 if dry_run else 201
+    return written(ctx, refined.proposal, warnings=refined.warnings, dry_run=dry_run, status=status, headers=place)
 
 
 @router.post(

@@ -66,6 +66,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "get_task": {},
     "list_comments": {},
     "import_outline": {"json": {"content": "# Plan\n\n- [ ] One\n", "format": "markdown"}},
+    "refine_plan": {"json": {"project_id": "WEB", "feedback": "done WEB-1"}},
     "validate_patch_set": {"json": RENAME},
     "propose_patch_set": {"json": CREATE},
     "rebase_patch_set": {},
