@@ -177,3 +177,7 @@ class DatabaseError(DomainError):
     """The database could not do this; nothing was changed."""
 
     code = ErrorCode.DATABASE_ERROR
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None, place: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.place = place  # path or address, for the log and for whoever runs the program; never for callers

@@ -162,7 +162,7 @@ def _bind(settings: Settings) -> socket.socket:
 def _why(error: DatabaseError) -> str:
     """Return message and way out, or what the driver said where we know neither."""
     hint = next((issue.hint for issue in error.details if issue.hint), None) or str(error.__cause__ or "").partition("\n")[0]
-    return f"{error.message} ({hint})" if hint else error.message
+    return " ".join([error.message, *(f"({part})" for part in (error.place, hint) if part)])
 
 
 def _serve(listener: socket.socket, settings: Settings, endpoints: Endpoints, worker: str) -> None:

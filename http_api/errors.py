@@ -14,7 +14,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from core.errors import DatabaseError, DomainError, ValidationFailed
+from core.errors import DomainError, ValidationFailed
 from core.idempotency import ReplayedRefusal
 from http_api.envelope import ErrorEnvelope, Problem, failure_bytes
 from schemas.errors import RETRYABLE, ErrorCode, ErrorDetail, Issue
@@ -133,11 +133,6 @@ def refusal(request: Request, error: ErrorDetail, headers: dict[str, str] | None
     return Response(problem.model_dump_json(), status, headers, PROBLEM)
 
 
-def public(error: DomainError) -> ErrorDetail:
-    """Return what callers see of a refusal; the path or address of the database is for the log, not for them."""
-    return (DatabaseError() if isinstance(error, DatabaseError) else error).detail()
-
-
 def unexpected(request: Request, failure: Exception) -> Response:
     """Return INTERNAL_ERROR; the failure itself goes to the log, once, and never to the caller."""
     request_id: str = request.state.request_id
@@ -152,9 +147,7 @@ def install(app: FastAPI) -> None:
 
     async def domain(request: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)
-        if isinstance(error, DatabaseError):
-            log.error("%s", error.message, extra={"fields": {"request_id": request.state.request_id}})
-        return refusal(request, public(error), replayed=isinstance(error, ReplayedRefusal))
+        return refusal(request, error.detail(), replayed=isinstance(error, ReplayedRefusal))
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

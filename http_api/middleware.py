@@ -27,7 +27,7 @@ from core.settings import Auth, Settings
 from core.wiring import Orchestrator
 from http_api import metrics
 from http_api.envelope import API_PREFIX
-from http_api.errors import error_detail, public, refusal, unexpected
+from http_api.errors import error_detail, refusal, unexpected
 from http_api.rate_limits import RateLimits, Taken, address_of
 from schemas.errors import ErrorCode, ErrorDetail
 
@@ -130,7 +130,7 @@ class Edge:
         try:
             request.state.principal = await self.orchestrator.authenticate(credential(given.get(b"authorization")))
         except DomainError as refused:
-            return public(refused)
+            return refused.detail()
         return None
 
     async def _taken(self, request: Request, *, known: bool) -> Taken | None:

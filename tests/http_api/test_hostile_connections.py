@@ -15,9 +15,10 @@ from tests.support.http import refused
 from tests.support.servers import free_port, gateway_environment
 
 IMPATIENT = """
-from http_api import app, bodies, protocol
+from gateway.__main__ import main
+from http_api import bodies, protocol
 bodies.BODY_SECONDS = protocol.HEAD_SECONDS = protocol.LINGER_SECONDS = 0.5
-app.main()
+main()
 """
 
 

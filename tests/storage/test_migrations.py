@@ -120,7 +120,7 @@ def test_a_postgresql_that_does_not_answer_is_named_without_its_password() -> No
     with pytest.raises(DatabaseError) as refusal:
         storage.prepare(create=False, migrate=False)
 
-    assert "127.0.0.1/nothing" in refusal.value.message
+    assert refusal.value.place == "127.0.0.1/nothing"
     assert "secret" not in str(refusal.value.detail())
 
 

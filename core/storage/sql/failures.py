@@ -68,7 +68,7 @@ def refusal(error: BaseException, place: str) -> Exception:
     if code is not None and code & 0xFF in _SQLITE_MEANINGS:
         message, hint = _SQLITE_MEANINGS[code & 0xFF]
         kind = ReadOnlyConnection if code & 0xFF == sqlite3.SQLITE_READONLY else DatabaseError
-        return kind(f"{message} ({place})", hint=hint)
+        return kind(message, hint=hint, place=place)
     if state in _POSTGRESQL_STOPPED or (type(error).__name__ == "OperationalError" and code is None):
-        return DatabaseError(f"The database does not answer ({place}).", hint="check that it runs, and DATABASE_URL")
+        return DatabaseError("The database does not answer.", hint="check that it runs, and DATABASE_URL", place=place)
     return DatabaseError()

@@ -42,7 +42,7 @@ def _check_file(path: Path, *, create: bool) -> None:
         raise DatabaseError(f"There is no database at {path}.", hint=_CREATE_HINT)
     for place in (path, folder):
         if place.exists() and not os.access(place, os.W_OK):
-            raise DatabaseError(f"{place} cannot be written.", hint="make it writable, or set DATABASE_URL")
+            raise DatabaseError("The database cannot be written.", hint="make it writable, or set DATABASE_URL", place=str(place))
 
 
 def _patiently(path: Path, work: Callable[[], None]) -> None:
@@ -85,7 +85,7 @@ def _is_current(connection: Connection, place: str) -> bool:
     stored = _stored_version(connection, place)
     if stored is not None and stored not in VERSIONS:
         raise DatabaseError(
-            f"The database {place} has the schema version {stored!r}, which is newer than this program.", hint=_NEWER_HINT
+            f"The database has the schema version {stored!r}, which is newer than this program.", hint=_NEWER_HINT, place=place
         )
     return stored == VERSIONS[-1]
 
@@ -93,7 +93,7 @@ def _is_current(connection: Connection, place: str) -> bool:
 def require_current(connection: Connection, place: str) -> None:
     """Raise DatabaseError unless the schema is the one this code knows."""
     if not _is_current(connection, place):
-        raise DatabaseError(f"The schema of the database {place} is missing or old.", hint=_MIGRATE_HINT)
+        raise DatabaseError("The schema of the database is missing or old.", hint=_MIGRATE_HINT, place=place)
 
 
 def _stored_version(connection: Connection, place: str) -> str | None:
@@ -104,7 +104,7 @@ def _stored_version(connection: Connection, place: str) -> str | None:
         return version
     foreign = tables if connection.dialect.name == "sqlite" else tables & metadata.tables.keys()
     if foreign:
-        raise DatabaseError(f"The database {place} holds tables of another program.", hint=_FOREIGN_HINT)
+        raise DatabaseError("The database holds tables of another program.", hint=_FOREIGN_HINT, place=place)
     return None
 
 
