@@ -28,6 +28,10 @@ IMPORT = _one(
     "A short plan in Markdown",
     {"content": "# Website\n\n## Phase 1: API\n- [x] Choose a framework (90 min)\n- [ ] Draft the routes (2h) @ada\n"},
 )
+GENERATE = _one(
+    "An idea with its first tasks",
+    {"description": "Website relaunch\n\n- Draft the routes (2h)\n- Write the texts @ada", "name": "Website relaunch"},
+)
 REFINE = _one("Three changes", {"project_id": "WEB", "feedback": "done WEB-3\nWEB-4 after WEB-2\nassign WEB-5 to @ana"})
 PATCH_SET = _one(
     "Two new tasks and a dependency",

@@ -28,6 +28,7 @@ NEEDED: dict[str, Scope | None] = {
     "get_task": READ,
     "list_comments": READ,
     "import_outline": PROPOSE,
+    "generate_plan": PROPOSE,
     "refine_plan": PROPOSE,
     "validate_patch_set": PROPOSE,
     "propose_patch_set": PROPOSE,

@@ -32,6 +32,15 @@ class ImportRequest(Model):
     sequential: bool = Field(default=False, description="numbered items wait for the one before them")
 
 
+class PlannerRequest(Model):
+    """An idea, or the requirements of a project, to turn into a proposal; nothing is applied."""
+
+    description: Annotated[str, StringConstraints(min_length=10, max_length=20_000), AfterValidator(sound_text)] = Field(
+        description="prose, or a list of tasks as POST /planner/import reads them"
+    )
+    name: Name | None = Field(default=None, description="name of the new project, unless the text has a title")
+
+
 class RefineRequest(Model):
     """What should be different in a project; the answer is a proposal, and nothing is applied."""
 

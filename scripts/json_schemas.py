@@ -25,7 +25,7 @@ from schemas.patches import (
     RevertRequest,
     StoredPatchSet,
 )
-from schemas.planning import ImportRequest, PlannerResponse
+from schemas.planning import ImportRequest, PlannerRequest, PlannerResponse, RefineRequest
 from schemas.projects import (
     Project,
     ProjectCreate,
@@ -61,6 +61,8 @@ REQUESTS: dict[str, Any] = {
     "patch-set": ExactPatchSet,
     "apply-request": ApplyRequest,
     "import-request": ImportRequest,
+    "planner-request": PlannerRequest,
+    "refine-request": RefineRequest,
     "patch-set-query": PatchSetQuery,
     "project-create": ProjectCreate,
     "project-query": ProjectQuery,

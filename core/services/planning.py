@@ -12,7 +12,7 @@ from core.services.tasks import live_task
 from core.storage.interface import Transaction
 from schemas.errors import ErrorCode, Issue, Severity
 from schemas.patches import PatchSet, PatchSetDetail
-from schemas.planning import ImportRequest, PlannerResponse, RefineRequest, UnparsedLine, Usage
+from schemas.planning import ImportRequest, PlannerRequest, PlannerResponse, RefineRequest, UnparsedLine, Usage
 from schemas.projects import Project
 
 TASKS_IN_ANSWER = 200
@@ -56,6 +56,11 @@ def import_outline(ctx: Context, request: ImportRequest, *, dry_run: bool = Fals
         usage=Usage(),
         validation=validation,
     )
+
+
+def generate_plan(ctx: Context, request: PlannerRequest, *, dry_run: bool = False) -> PlannerResponse:
+    """Propose a new project from a description, by the rules of `import_outline`: nothing is invented."""
+    return import_outline(ctx, ImportRequest(content=request.description, name=request.name), dry_run=dry_run)
 
 
 @dataclass(frozen=True, slots=True)

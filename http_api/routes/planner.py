@@ -14,7 +14,7 @@ from http_api.idempotency import WriteContext
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode
 from schemas.patches import PatchSet, PatchSetDetail
-from schemas.planning import ImportRequest, PlannerResponse, RefineRequest
+from schemas.planning import ImportRequest, PlannerRequest, PlannerResponse, RefineRequest
 
 router = APIRouter(prefix="/planner", tags=["planner"], route_class=StrictRoute)
 
@@ -27,6 +27,16 @@ async def import_outline(
 ) -> Response:
     """Turn a written plan into a stored proposal; nothing is applied."""
     return written(ctx, await ctx.run_long(planning.import_outline, outline, dry_run=dry_run), dry_run=dry_run)
+
+
+@router.post(
+    "/generate", operation_id="generate_plan", response_model=Envelope[PlannerResponse], responses=refusals(*BODY, *WRITES)
+)
+async def generate_plan(
+    ctx: WriteContext, request: Annotated[PlannerRequest, Body(openapi_examples=examples.GENERATE)], dry_run: DryRun = False
+) -> Response:
+    """Turn a description into a stored proposal of a new project, by rules; nothing is applied."""
+    return written(ctx, await ctx.run_long(planning.generate_plan, request, dry_run=dry_run), dry_run=dry_run)
 
 
 @router.post(

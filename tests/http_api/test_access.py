@@ -66,6 +66,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "get_task": {},
     "list_comments": {},
     "import_outline": {"json": {"content": "# Plan\n\n- [ ] One\n", "format": "markdown"}},
+    "generate_plan": {"json": {"description": "Relaunch of the website"}},
     "refine_plan": {"json": {"project_id": "WEB", "feedback": "done WEB-1"}},
     "validate_patch_set": {"json": RENAME},
     "propose_patch_set": {"json": CREATE},
@@ -99,6 +100,7 @@ OF_OWN_WORKSPACE = {
     "list_tasks",
     "list_next_tasks",
     "import_outline",
+    "generate_plan",
     "validate_patch_set",  # answers 200 with the issue NOT_FOUND
     "propose_patch_set",
     "create_project",

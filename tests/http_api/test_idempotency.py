@@ -64,6 +64,8 @@ def writes(project: dict[str, Any], task: dict[str, Any]) -> Iterator[tuple[str,
     yield "POST", f"{of_task}/restore", None
     yield "POST", "/planner/apply", {"patches": [rename]}
     yield "POST", "/planner/import", {"content": "# Launch\n- [x] One (2h)\n- [ ] Two @ada\n> Why\n"}
+    yield "POST", "/planner/generate", {"description": "Launch of the shop\n\n- One (2h)\n- Two @ada\n"}
+    yield "POST", "/planner/refine", {"project_id": project["key"], "feedback": f"start {task['key']}\nmake it nicer"}
     yield "POST", "/patch-sets", {"id": "ps_0123456789abcdef", "patches": [{**rename, "fields": {"title": "Proposed"}}]}
     yield "POST", "/patch-sets/ps_0123456789abcdef/apply", {}
     yield "POST", "/patch-sets/ps_0123456789abcdef/revert", None
@@ -90,7 +92,7 @@ def test_every_write_is_answered_as_the_first_time_whatever_has_happened_since(
     assert {replayed(answer) for answer in first} == {False}
     assert {replayed(answer) for answer in again} == {True}
     assert data(api.get("/patch-sets"))["total"] == history
-    assert Counter(answer.status_code for answer in first) == {200: 10, 201: 6, 409: 1}
+    assert Counter(answer.status_code for answer in first) == {200: 11, 201: 7, 409: 1}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ OPERATIONS = {
     "diff_revisions", "revert_to_revision",
     "list_tasks", "create_task", "get_task", "update_task", "patch_task", "delete_task", "restore_task",
     "list_next_tasks", "claim_task", "add_comment", "list_comments",
-    "import_outline", "refine_plan", "apply_patch_set", "validate_patch_set",
+    "import_outline", "generate_plan", "refine_plan", "apply_patch_set", "validate_patch_set",
     "propose_patch_set", "list_patch_sets", "get_patch_set", "list_changes", "apply_proposal", "reject_patch_set",
     "revert_patch_set", "rebase_patch_set",
     "stream_events",

@@ -1,4 +1,4 @@
-"""Commands about a project as proposals, without a model."""
+"""Descriptions and commands as proposals, without a model."""
 
 from typing import Any
 
@@ -52,3 +52,17 @@ def test_a_dry_run_stores_no_proposal(api: httpx2.Client, task: dict[str, Any]) 
 
     assert (answer.status_code, data(answer)["preview"]["valid"]) == (200, True)
     assert data(api.get("/patch-sets", params={"project_id": task["project_id"], "state": "proposed"}))["patch_sets"] == []
+
+
+def test_a_description_becomes_a_proposal_of_what_it_says_and_no_more(api: httpx2.Client) -> None:
+    idea = "A web shop for second-hand books.\n\n- Choose a payment provider (2h)\n- Draft the catalogue @ana\n"
+
+    plan = data(api.post("/planner/generate", json={"description": idea, "name": "Book shop"}))
+
+    assert (plan["engine"], plan["model"]) == ("rules", None)
+    assert [task["title"] for task in plan["tasks"]] == ["Choose a payment provider", "Draft the catalogue"]
+    assert data(api.get(f"/patch-sets/{plan['patch_set']['id']}"))["preview"]["valid"] is True
+
+
+def test_a_description_of_few_words_is_refused(api: httpx2.Client) -> None:
+    refused(api.post("/planner/generate", json={"description": "shop"}), 422, "VALIDATION_ERROR")

@@ -2,6 +2,8 @@
 
 import shutil
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +262,16 @@ def test_a_cycle_is_refused_though_the_same_set_deletes_it(ctx: Context, web: Ap
 
     with pytest.raises(InvalidPatch, match="WEB-2 > WEB-2"):  # else a restore could never bring it back
         apply(ctx, loop, {"op": "delete_project", "project": "WEB"})
+
+
+def test_what_was_gone_before_and_after_is_no_change_of_going_back(ctx: Context, web: ApplyResponse) -> None:
+    apply(ctx, {"op": "delete_task", "task": "WEB-3"})
+    there = revision(ctx)
+    restored = apply(ctx, {"op": "restore_task", "task": "WEB-3"})
+    reverting.revert_patch_set(ctx, restored)
+    apply(ctx, TITLES)
+    later = replace(ctx, now=ctx.now + timedelta(days=1))
+
+    back = reverting.revert_to_revision(later, "WEB", there)
+
+    assert [(change.key, list(change.fields)) for change in back.changes] == [("WEB-2", ["title"])]
