@@ -12,6 +12,7 @@ from core.settings import Settings
 from schemas.access import Scope
 
 if TYPE_CHECKING:  # the port brings all of core.patches along, which a first answer can do without
+    from core.llm.port import Models
     from core.storage.interface import Storage, Transaction
 
 __all__ = ["LOCAL", "OWNER", "Context", "Principal", "Runner", "Scope", "local_owner"]
@@ -57,6 +58,7 @@ class Context:
     storage: "Storage"
     runner: Runner
     ids: IdSource
+    models: "Models"
     settings: Settings
     now: datetime
     today: date

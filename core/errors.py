@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from schemas.errors import RETRYABLE, Conflict, ErrorCode, ErrorDetail, Issue
 
 MAX_SHOWN = 80
+MAX_DRAFT = 16_000
 
 
 class DomainError(Exception):
@@ -129,6 +130,48 @@ class InvalidAiRequest(DomainError):
     """Nothing in this text could be understood as a change; nothing was proposed."""
 
     code = ErrorCode.INVALID_AI_REQUEST
+
+
+class AiNotConfigured(DomainError):
+    """This needs a model, and none is set up."""
+
+    code = ErrorCode.AI_NOT_CONFIGURED
+
+
+class AiProviderError(DomainError):
+    """The model provider refused the call, or answered what is no answer."""
+
+    code = ErrorCode.AI_PROVIDER_ERROR
+
+
+class AiProviderUnavailable(DomainError):
+    """The model provider cannot be reached, or is overloaded; try again later."""
+
+    code = ErrorCode.AI_PROVIDER_UNAVAILABLE
+
+
+class AiTimeout(DomainError):
+    """The model did not answer in time; nothing was stored. Try again, or ask for less at once."""
+
+    code = ErrorCode.AI_TIMEOUT
+
+
+class AiQuotaExceeded(DomainError):
+    """The model's budget is used up."""
+
+    code = ErrorCode.AI_QUOTA_EXCEEDED
+
+
+class AiGenerationFailed(DomainError):
+    """The model's plan still broke rules after its repairs; nothing was stored. Ask more precisely, or for less at once."""
+
+    code = ErrorCode.AI_GENERATION_FAILED
+
+    def __init__(self, issues: Iterable[Issue] = (), *, draft: str = "", message: str | None = None) -> None:
+        details = list(issues)
+        if draft:  # what the model wrote, as it wrote it: data for whoever asks why
+            details.append(Issue(path="/draft", code=self.code, message="the model's last answer", hint=draft[:MAX_DRAFT]))
+        super().__init__(message, details=details)
 
 
 class Unauthorized(DomainError):

@@ -73,6 +73,28 @@ class Settings(BaseSettings):
     jwt_issuer: str | None = Field(default=None, description="the `iss` a token must have")
     jwt_audience: str | None = Field(default=None, description="an `aud` a token must have")
     jwt_workspace_claim: str = Field(default="workspace", min_length=1, description="the claim that names the workspace")
+    ai_provider: str | None = Field(
+        default=None, description="whose model the agents use, such as openai; without one they answer by rules, with no AI"
+    )
+    ai_api_key: SecretStr | None = Field(default=None, description="the provider's key; providers on this machine need none")
+    ai_model: str | None = Field(default=None, description="the provider's name of the model; each provider has a default")
+    ai_api_base: str | None = Field(
+        default=None,
+        description="base address of the provider or of a server that speaks its protocol, as http://localhost:8080/v1",
+    )
+    ai_fallbacks: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="comma list of provider or provider/model, asked in this order when the one before fails or is overloaded",
+    )
+    ai_fallback_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
+        default={}, description="comma list of provider=key, for fallbacks of other providers than AI_PROVIDER"
+    )
+    ai_deadline_seconds: float = Field(
+        default=60.0, gt=0, le=600, description="time for one request of an agent, all its calls, repairs and fallbacks together"
+    )
+    ai_daily_tokens: int | None = Field(
+        default=None, ge=0, description="tokens one caller may use in a day; no limit unless given"
+    )
     max_task_depth: int = Field(default=5, ge=0, le=20, description="deepest level of a task; 0 is the top level")
     sqlite_synchronous: Literal["FULL", "NORMAL", "EXTRA"] = Field(
         default="FULL", description="FULL: an acknowledged write survives power loss"
@@ -125,6 +147,34 @@ class Settings(BaseSettings):
             raise PydanticCustomError("setting", "must begin with redis:// or rediss://")
         return value
 
+    @field_validator("ai_provider", "ai_model", "ai_api_base", "ai_api_key", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """Read `AI_PROVIDER=` as not set: that is how a compose file leaves it out."""
+        return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("ai_fallbacks", mode="before")
+    @classmethod
+    def _split_fallbacks(cls, value: object) -> object:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @field_validator("ai_fallback_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        if not all(name.strip() and key.strip() for name, _, key in pairs):
+            raise PydanticCustomError("setting", "must be a comma list of provider=key")
+        return {name.strip(): key.strip() for name, _, key in pairs}
+
+    @field_validator("ai_api_base")
+    @classmethod
+    def _known_base(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise PydanticCustomError("setting", "must begin with http:// or https://")
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
@@ -150,6 +200,15 @@ class Settings(BaseSettings):
     def _consistent_tokens(self) -> Self:
         if self.auth is Auth.JWT:
             from core.tokens import complaint  # cryptography is loaded only where it is used
+
+            if (wrong := complaint(self)) is not None:
+                raise PydanticCustomError("setting", "{wrong}", {"wrong": wrong})
+        return self
+
+    @model_validator(mode="after")
+    def _known_models(self) -> Self:
+        if self.ai_provider is not None or self.ai_fallbacks:
+            from core.llm.providers import complaint  # the table is read only where models are used
 
             if (wrong := complaint(self)) is not None:
                 raise PydanticCustomError("setting", "{wrong}", {"wrong": wrong})

@@ -18,10 +18,12 @@ from core.context import OWNER, Context, Principal
 from core.events import EventFeed
 from core.executor import StoreExecutor
 from core.ids import IdSource, RandomIds
+from core.llm.models import ConfiguredModels
 from core.meter import UNCOUNTED, Meter
 from core.settings import Settings
 
 if TYPE_CHECKING:
+    from core.llm.port import Models
     from core.storage.interface import Storage, Transaction, Watch
 
 T = TypeVar("T")
@@ -117,11 +119,13 @@ class Orchestrator:
         *,
         clock: Clock | None = None,
         ids: IdSource | None = None,
+        models: "Models | None" = None,
         meter: Meter = UNCOUNTED,
     ) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._ids = ids or RandomIds()
+        self.models: Models = models or ConfiguredModels(settings)
         self._zone = ZoneInfo(settings.time_zone)
         self._storage = _LazyStorage(settings, meter)
         kind: Literal["sqlite", "postgresql"] = "sqlite" if settings.database_url.startswith("sqlite") else "postgresql"
@@ -153,6 +157,7 @@ class Orchestrator:
             storage=self._storage,
             runner=self._executor,
             ids=self._ids,
+            models=self.models,
             settings=self.settings,
             now=now,
             today=now.astimezone(self._zone).date(),
