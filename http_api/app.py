@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType, MappingProxyType
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from fastapi import FastAPI
 from starlette.routing import Route
@@ -43,6 +43,9 @@ class Endpoint(Protocol):
     """Another face at a path of its own: it finds its caller in the request's state, and has streams to end."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    def tools(self) -> list[dict[str, Any]]:
+        """Return what it offers to models, for those who ask what there is; it may load a library."""
 
     async def close(self) -> None: ...
 
@@ -76,6 +79,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
     )
     app.state.orchestrator = orchestrator
     app.state.ready_projects = ReadyProjects()
+    app.state.faces = faces
     app.add_middleware(Edge, gateway=app, orchestrator=orchestrator, limits=limits)
     for room in (projects, tasks, planner, agent, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)

@@ -18,6 +18,7 @@ from http_api.metrics import PATCH_SETS_APPLIED
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode, ErrorDetail, Issue
 from schemas.paging import Paging
+from schemas.patches import PatchSetDetail
 from schemas.primitives import Model
 
 API_PREFIX = "/api/v1"
@@ -144,6 +145,12 @@ def written(
     if isinstance(data, ApplyResponse) and replayed:
         data = data.model_copy(update={"replayed": True})
     return _json(success_bytes(ctx, dump(data), about), status, {"Cache-Control": "no-store", **(headers or {})})
+
+
+def proposed(ctx: Context, proposal: PatchSetDetail, *, warnings: Sequence[Issue] = (), dry_run: bool = False) -> Response:
+    """Answer with a proposal and where it is stored, or with the one that would be."""
+    place = {} if dry_run else {"Location": f"{API_PREFIX}/patch-sets/{proposal.id}"}
+    return written(ctx, proposal, warnings=warnings, dry_run=dry_run, status=200 if dry_run else 201, headers=place)
 
 
 def _json(body: bytes, status: int, headers: Mapping[str, str]) -> Response:

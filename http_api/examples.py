@@ -33,6 +33,7 @@ GENERATE = _one(
     {"description": "Website relaunch\n\n- Draft the routes (2h)\n- Write the texts @ada", "name": "Website relaunch"},
 )
 REFINE = _one("Three changes", {"project_id": "WEB", "feedback": "done WEB-3\nWEB-4 after WEB-2\nassign WEB-5 to @ana"})
+DECOMPOSE = _one("What to take into account", {"instructions": "one part for each page"})
 PATCH_SET = _one(
     "Two new tasks and a dependency",
     {

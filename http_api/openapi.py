@@ -20,7 +20,7 @@ TAGS = [
     {"name": "projects", "description": "Projects, and the views of a whole project"},
     {"name": "tasks", "description": "Tasks, claims and comments"},
     {"name": "planner", "description": "From a written plan to a proposal; apply a reviewed patch set"},
-    {"name": "agent", "description": "What agents ask before they propose"},
+    {"name": "agent", "description": "What agents can do, and what they ask before they propose"},
     {"name": "patch sets", "description": "Proposals and history: review, apply, reject, revert, rebase"},
     {"name": "events", "description": "The live feed of applied patch sets"},
     {"name": "health", "description": "For machines"},

@@ -61,6 +61,12 @@ class Endpoint:
         finally:
             self._calls.discard(call)
 
+    def tools(self) -> list[dict[str, Any]]:
+        """Return the catalogue as tools/list answers it; the first call loads the library."""
+        from mcp_server.server import catalogue
+
+        return catalogue()
+
     async def close(self) -> None:
         """Let calls finish, then end sessions and streams. The feed of events is closed before."""
         if self._calls:

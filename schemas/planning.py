@@ -10,6 +10,8 @@ from schemas.patches import StoredPatchSet
 from schemas.primitives import ItemName, Model, Name, sound_text
 
 MAX_OUTLINE_BYTES = 1_000_000
+MAX_DESCRIPTION = 20_000
+MAX_FEEDBACK = 20_000
 
 
 class OutlineFormat(StrEnum):
@@ -19,7 +21,7 @@ class OutlineFormat(StrEnum):
 OutlineText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_OUTLINE_BYTES), AfterValidator(sound_text)]
 
 
-FeedbackText = Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(sound_text)]
+FeedbackText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_FEEDBACK), AfterValidator(sound_text)]
 
 
 class ImportRequest(Model):
@@ -35,7 +37,7 @@ class ImportRequest(Model):
 class PlannerRequest(Model):
     """An idea, or the requirements of a project, to turn into a proposal; nothing is applied."""
 
-    description: Annotated[str, StringConstraints(min_length=10, max_length=20_000), AfterValidator(sound_text)] = Field(
+    description: Annotated[str, StringConstraints(min_length=10, max_length=MAX_DESCRIPTION), AfterValidator(sound_text)] = Field(
         description="prose, or a list of tasks as POST /planner/import reads them"
     )
     name: Name | None = Field(default=None, description="name of the new project, unless the text has a title")
@@ -46,6 +48,14 @@ class RefineRequest(Model):
 
     project_id: ItemName = Field(description="id or key of the project; tasks of others are out of reach")
     feedback: FeedbackText = Field(description="commands such as `done WEB-3` or `WEB-4 after WEB-2`; `help` lists them")
+
+
+class DecomposeRequest(Model):
+    """How a task should be split into subtasks; the answer is a proposal, and nothing is applied."""
+
+    instructions: Annotated[str, StringConstraints(max_length=4_000), AfterValidator(sound_text)] = Field(
+        default="", description="what to take into account; only a model reads it"
+    )
 
 
 class UnparsedLine(Model):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from schemas.agents import CapabilitiesResponse
 from schemas.changes import ApplyResponse, ChangeListResponse, RevisionDiff, ValidationResponse
 from schemas.errors import ErrorDetail
 from schemas.events import Event
@@ -25,7 +26,7 @@ from schemas.patches import (
     RevertRequest,
     StoredPatchSet,
 )
-from schemas.planning import ImportRequest, PlannerRequest, PlannerResponse, RefineRequest
+from schemas.planning import DecomposeRequest, ImportRequest, PlannerRequest, PlannerResponse, RefineRequest
 from schemas.projects import (
     Project,
     ProjectCreate,
@@ -60,6 +61,7 @@ REQUESTS: dict[str, Any] = {
     "patch": Patch,
     "patch-set": ExactPatchSet,
     "apply-request": ApplyRequest,
+    "decompose-request": DecomposeRequest,
     "import-request": ImportRequest,
     "planner-request": PlannerRequest,
     "refine-request": RefineRequest,
@@ -75,6 +77,7 @@ REQUESTS: dict[str, Any] = {
 }
 ANSWERS: dict[str, type[BaseModel]] = {
     "apply-response": ApplyResponse,
+    "capabilities-response": CapabilitiesResponse,
     "change-list-response": ChangeListResponse,
     "comment": Comment,
     "comment-list-response": CommentListResponse,

@@ -8,7 +8,7 @@ from core.services import history, patch_sets, reverting
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import DryRun, PatchSetFilters, PatchSetName, RequestContext
-from http_api.envelope import API_PREFIX, Envelope, found, listed, written
+from http_api.envelope import Envelope, found, listed, proposed, written
 from http_api.errors import BODY, NAMED, PAGED, PATCH_SETS, WRITES, refusals
 from http_api.idempotency import WriteContext
 from schemas.changes import ApplyResponse, ChangeListResponse
@@ -50,7 +50,7 @@ async def propose_patch_set(
 ) -> Response:
     """Store a valid patch set for review, with a preview; nothing is applied."""
     proposal = await ctx.run(patch_sets.propose_patch_set, patch_set, supersedes=supersedes, dry_run=dry_run)
-    return _proposed(ctx, proposal, dry_run=dry_run)
+    return proposed(ctx, proposal, dry_run=dry_run)
 
 
 @router.get("/{patch_set_id}", operation_id="get_patch_set", response_model=Envelope[PatchSetDetail], responses=refusals(*NAMED))
@@ -131,10 +131,4 @@ async def revert_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_ru
 )
 async def rebase_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_run: DryRun = False) -> Response:
     """Propose the same patches again, on the current revisions."""
-    return _proposed(ctx, await ctx.run(patch_sets.rebase_patch_set, patch_set_id, dry_run=dry_run), dry_run=dry_run)
-
-
-def _proposed(ctx: RequestContext, proposal: PatchSetDetail, *, dry_run: bool = False) -> Response:
-    if dry_run:
-        return written(ctx, proposal, dry_run=True)
-    return written(ctx, proposal, status=201, headers={"Location": f"{API_PREFIX}/patch-sets/{proposal.id}"})
+    return proposed(ctx, await ctx.run(patch_sets.rebase_patch_set, patch_set_id, dry_run=dry_run), dry_run=dry_run)

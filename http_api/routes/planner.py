@@ -8,7 +8,7 @@ from core.services import patch_sets, planning
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import DryRun
-from http_api.envelope import API_PREFIX, Envelope, written
+from http_api.envelope import Envelope, proposed, written
 from http_api.errors import BODY, PATCH_SETS, WRITES, refusals
 from http_api.idempotency import WriteContext
 from schemas.changes import ApplyResponse
@@ -52,9 +52,7 @@ async def refine_plan(
 ) -> Response:
     """Turn commands about a project into a stored proposal; nothing is applied, and what was not understood is a warning."""
     refined = await ctx.run(planning.refine_plan, request, dry_run=dry_run)
-    place = {} if dry_run else {"Location": f"{API_PREFIX}/patch-sets/{refined.proposal.id}"}
-    status = 200 if dry_run else 201
-    return written(ctx, refined.proposal, warnings=refined.warnings, dry_run=dry_run, status=status, headers=place)
+    return proposed(ctx, refined.proposal, warnings=refined.warnings, dry_run=dry_run)
 
 
 @router.post(

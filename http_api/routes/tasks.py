@@ -4,16 +4,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from core.services import claiming, tasks
+from core.services import claiming, decomposing, tasks
 from core.services.patch_sets import Written
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import Cascade, DryRun, IfMatch, RequestContext, TaskFilters, TaskName
-from http_api.envelope import API_PREFIX, Envelope, digest_tag, dump, found, listed, written
+from http_api.envelope import API_PREFIX, Envelope, digest_tag, dump, found, listed, proposed, written
 from http_api.errors import BODY, GUARDED, NAMED, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
 from schemas.changes import ApplyResponse
+from schemas.errors import ErrorCode
 from schemas.paging import MAX_PER_PAGE
+from schemas.patches import PatchSetDetail
+from schemas.planning import DecomposeRequest
 from schemas.primitives import ItemName
 from schemas.tasks import (
     ClaimRequest,
@@ -31,6 +34,7 @@ from schemas.tasks import (
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=StrictRoute)
 
 BY_THE_CALLER = ClaimRequest()
+AS_IT_IS = DecomposeRequest()
 
 
 @router.get("", operation_id="list_tasks", response_model=Envelope[TaskListResponse], responses=refusals(*NAMED, *PAGED))
@@ -134,6 +138,25 @@ async def claim_task(
     if claimed is None:
         raise AssertionError("a named task is claimed or refused")
     return _written(ctx, claimed)
+
+
+@router.post(
+    "/{task_id}/decompose",
+    operation_id="decompose_task",
+    status_code=201,
+    response_model=Envelope[PatchSetDetail],
+    responses=refusals(*BODY, *WRITES, ErrorCode.INVALID_AI_REQUEST, ErrorCode.AI_NOT_CONFIGURED)
+    | {200: {"model": Envelope[PatchSetDetail], "description": "Dry run: what would be proposed"}},
+)
+async def decompose_task(
+    ctx: WriteContext,
+    task_id: TaskName,
+    request: Annotated[DecomposeRequest, Body(openapi_examples=examples.DECOMPOSE)] = AS_IT_IS,
+    dry_run: DryRun = False,
+) -> Response:
+    """Turn the list in a task's description into a stored proposal of its subtasks; nothing is applied."""
+    split = await ctx.run(decomposing.decompose_task, task_id, request, dry_run=dry_run)
+    return proposed(ctx, split.proposal, warnings=split.warnings, dry_run=dry_run)
 
 
 @router.get(
