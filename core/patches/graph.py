@@ -64,18 +64,16 @@ def _leave(node: Node, stack: list[Node], on_stack: set[Node]) -> set[Node]:
 
 
 def path_within(component: set[Node], start: Node, goal: Node, arrows: Arrows) -> list[Node]:
-    """Return a shortest path from `start` to `goal` inside a component that holds both."""
-    came: dict[Node, Node | None] = {start: None}
+    """Return a shortest path from `start` to `goal` inside a component that holds both; if they are one, a way round."""
+    came: dict[Node, Node] = {}
     queue = deque([start])
-    while queue and goal not in came:
+    while goal not in came:
         node = queue.popleft()
         for head in arrows(node):
             if head in component and head not in came:
                 came[head] = node
                 queue.append(head)
-    path: list[Node] = []
-    step: Node | None = goal
-    while step is not None:
-        path.append(step)
-        step = came[step]
+    path = [goal, came[goal]]
+    while path[-1] != start:
+        path.append(came[path[-1]])
     return path[::-1]

@@ -171,22 +171,21 @@ def _arrows(state: WorkingState) -> Arrows:
 
 
 def _causes_within(state: WorkingState, component: set[Node]) -> Iterable[tuple[int, str, Node, Node]]:
-    """Yield patch, path, tail and head of each changed arrow inside a component."""
+    """Yield patch, path, tail and head of each changed arrow inside a component; of a move or restoration, one node twice."""
     found = False
-    for (task_id, target_id), (index, path) in state.linked.items():
-        if (task_id, target_id) in state.added_edges or (task_id, target_id) not in state.removed_edges:
-            tail, head = ("E", target_id), ("S", task_id)
-            if tail in component and head in component:
-                found = True
-                yield index, path, tail, head
+    for edge, (index, path) in state.linked.items():
+        tail, head = ("E", edge[1]), ("S", edge[0])
+        if tail in component and head in component and state.has_edge(edge):
+            found = True
+            yield index, path, tail, head
     if found:
         return
     for task_id, index in state.moved.items():
-        head = ("S", task_id)
-        if head in component or ("E", task_id) in component:
-            node = head if head in component else ("E", task_id)
-            yield index, "", node, node
-            return
+        for item in (task_id, *state.below(task_id)):  # what is restored with it brings its edges back, too
+            for node in (("S", item), ("E", item)):
+                if node in component:
+                    yield index, "", node, node
+                    return
 
 
 def _chain(state: WorkingState, path: list[Node]) -> str:
@@ -196,7 +195,7 @@ def _chain(state: WorkingState, path: list[Node]) -> str:
         key = task.key if task is not None else state.snapshot.graph[task_id].key
         if not keys or keys[-1] != key:
             keys.append(key)
-    if keys[0] != keys[-1] or len(keys) == 1:
+    if keys[0] != keys[-1] or len(keys) == 1:  # the changed arrow closes it
         keys.append(keys[0])
     return " > ".join(keys)
 

@@ -119,17 +119,17 @@ def propose_patch_set(
     record = replace(record_of(ctx, draft, snapshot, None), supersedes=supersedes, base_revisions=validation.base_revisions)
     if dry_run:
         if supersedes is not None:
-            ctx.read(lambda tx: _still_open(patch_set_named(tx, supersedes)))
+            ctx.read(lambda tx: _superseded(ctx, patch_set_named(tx, supersedes), record))
         return PatchSetDetail(**stored_set(record).__dict__, preview=validation)
 
     def work(tx: Transaction) -> PatchSetRecord | None:
         stored = tx.find_patch_set(record.id, lock=True) if draft.id else None
         if stored is not None:  # another call with this id came between
             return stored
-        older = None if supersedes is None else _open(tx, supersedes)
+        older = None if supersedes is None else _superseded(ctx, patch_set_named(tx, supersedes, lock=True), record)
         tx.lock_projects(projects=record.base_revisions)  # in the order in which an apply of this id takes its locks
         if older is not None:
-            tx.save_proposal(_closed(ctx, older, ProposalState.SUPERSEDED, f"superseded by {record.id}"))
+            tx.save_proposal(older)
         tx.save_proposal(record)
         return None
 
@@ -215,8 +215,8 @@ def list_patch_sets(ctx: Context, query: PatchSetQuery) -> PatchSetListResponse:
     return ctx.read(lambda tx: tx.list_patch_sets(query))
 
 
-def _open(tx: Transaction, patch_set_id: str) -> PatchSetRecord:
-    return _still_open(patch_set_named(tx, patch_set_id, lock=True))
+def _superseded(ctx: Context, older: PatchSetRecord, newer: PatchSetRecord) -> PatchSetRecord:
+    return _closed(ctx, _still_open(older), ProposalState.SUPERSEDED, f"superseded by {newer.id}")
 
 
 def _still_open(record: PatchSetRecord) -> PatchSetRecord:

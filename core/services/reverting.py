@@ -104,8 +104,6 @@ def _way_back(tx: Transaction, project: Project, to_revision: int) -> Draft:
         reverts += [record.id] if own else []
         if others := sorted(record.revisions.keys() - {project.key}):
             notes.append(_other_part(record.id, project.key, others))
-    if not patches:
-        raise _nothing_to_undo(f"nothing has changed {project.key} since revision {to_revision} that could be undone")
     summary = f"Revert {project.key} to revision {to_revision}"
     back = PatchSet(summary=summary, base_revisions={project.key: project.revision}, patches=patches)
     return draft_of(back, reverts=tuple(reverts), system=system, notes=tuple(notes))

@@ -210,3 +210,64 @@ def test_a_long_diff_ends_within_the_limit_and_counts_the_changes_left_out() -> 
 
 def test_no_changes_are_said_in_words() -> None:
     assert render_diff([]) == "no changes"
+
+
+def test_a_new_task_shows_what_its_first_line_has_no_room_for() -> None:
+    text = render_diff(
+        [
+            created(
+                "WEB-15",
+                "Auth",
+                description="Log in\nand out",
+                acceptance_criteria=["one", "two"],
+                custom={"points": 5, "team": "web"},
+                start_date="2026-11-01",
+            )
+        ]
+    )
+
+    assert text.splitlines()[1:] == [
+        "  + WEB-15 Auth  from 2026-11-01",
+        "      description: Log in (+1 line)",
+        "      acceptance criteria: 2",
+        "      custom.points: 5",
+        '      custom.team: "web"',
+    ]
+
+
+def test_an_object_with_many_changed_names_is_cut_and_counted() -> None:
+    links = {f"system{number:02}": str(number) for number in range(30)}
+
+    lines = render_diff([updated("WEB-7", "Login", links=(links, {}))]).splitlines()
+
+    assert lines[1] == '    links.system00: "0" -> none'
+    assert lines[-1] == f"    links: and {30 - (len(lines) - 2)} more"
+    assert len(lines) < 30
+
+
+def test_a_long_excerpt_of_a_description_is_cut_and_counted() -> None:
+    text = "\n".join(f"line {number}" for number in range(1, 7))
+
+    shown = render_diff([updated("WEB-7", "Login", description=("Old\nline", text))]).splitlines()
+
+    assert shown[1:] == [
+        "    description: +6 lines, -2 lines, from line 1",
+        "      - Old",
+        "      - line",
+        "      + line 1",
+        "      + line 2",
+        "      + line 3",
+        "      + ... 3 more lines",
+    ]
+
+
+def test_a_description_that_differs_in_its_line_breaks_only_says_so() -> None:
+    lines = render_diff([updated("WEB-7", "Login", description=("one\ntwo", "one\r\ntwo\n"))]).splitlines()
+
+    assert lines[1:] == ["    description: only line breaks differ"]
+
+
+def test_a_description_that_goes_on_shows_both_in_full() -> None:
+    lines = render_diff([updated("WEB-7", "Login", description=("Log in", "Log in and out"))]).splitlines()
+
+    assert lines[1:] == ['    description: "Log in" -> "Log in and out"']

@@ -136,6 +136,12 @@ def test_tasks_keep_outline_order_unless_they_wait_for_a_later_one() -> None:
     assert [item.key for item in result.tasks] == ["WEB-1", "WEB-4", "WEB-2", "WEB-3"]
 
 
+def test_a_task_that_waits_for_another_in_two_ways_comes_once_and_after_both() -> None:
+    result = schedule(task(1, 1, after=[2, 3]), task(2, 1, after=[3]), task(3, 1))
+
+    assert [item.key for item in result.tasks] == ["WEB-3", "WEB-2", "WEB-1"]
+
+
 def test_tasks_without_an_estimate_are_named_and_count_nothing() -> None:
     result = schedule(task(1, 2), task(2, after=[1]))
 
@@ -200,3 +206,7 @@ def test_a_gantt_chart_marks_the_critical_path_escapes_titles_and_counts_the_res
         "    WEB-2 Task 2 :crit, milestone, WEB-2, 2026-08-03, 2026-08-03",
         "    %% 1 more",
     ]
+
+
+def test_a_short_gantt_chart_counts_no_rest() -> None:
+    assert render_gantt(schedule(task(1, 8))).splitlines()[-1] == "    WEB-1 Task 1 :crit, WEB-1, 2026-08-03, 2026-08-03"

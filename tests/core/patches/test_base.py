@@ -65,3 +65,14 @@ def test_moving_a_task_that_was_moved_is_a_conflict(world: World) -> None:
     fields = [c.field for c in world.plan({"op": "move_task", "task": "WEB-4", "parent": "WEB-2"}, base={"WEB": 2}).conflicts]
 
     assert fields == ["parent", "position"]
+
+
+def test_a_task_that_others_have_moved_there_already_still_goes_where_the_last_patch_says(world: World) -> None:
+    world.apply({"op": "move_task", "task": "WEB-4", "after": "WEB-5"})
+    mine = [{"op": "move_task", "task": "WEB-4", "before": "WEB-1"}, {"op": "move_task", "task": "WEB-4"}]
+
+    world.apply(mine[1], base={"WEB": 2})
+    assert world.task("WEB-4").revision == 3, "it stands there"
+    result = world.plan(*mine, base={"WEB": 2})
+
+    assert result.changes[0].fields.keys() == {"position"}

@@ -26,9 +26,10 @@ def test_waiting_for_oneself_or_an_own_ancestor_or_descendant_is_a_cycle(world: 
 
 
 def test_moving_under_a_task_that_waits_for_it_is_a_cycle(world: World) -> None:
-    result = world.plan({"op": "move_task", "task": "WEB-4", "parent": "WEB-5"})
+    issue = only_issue(world.plan({"op": "move_task", "task": "WEB-4", "parent": "WEB-5"}).issues)
 
-    assert only_issue(result.issues).code == ErrorCode.DEPENDENCY_CYCLE
+    assert (issue.code, issue.path) == (ErrorCode.DEPENDENCY_CYCLE, "/patches/0")
+    assert "WEB-4 > WEB-5 > WEB-4" in issue.message
 
 
 def test_a_task_cannot_be_moved_below_itself(world: World) -> None:
@@ -36,6 +37,19 @@ def test_a_task_cannot_be_moved_below_itself(world: World) -> None:
 
     assert issue.code == ErrorCode.INVALID_HIERARCHY
     assert "WEB-1 > WEB-3 > WEB-1" in issue.message
+
+
+def test_a_circle_is_reported_by_its_members_and_not_by_what_hangs_below_it(world: World) -> None:
+    result = world.plan(
+        {"op": "move_task", "task": "WEB-1", "parent": "WEB-4"},
+        {"op": "move_task", "task": "WEB-4", "parent": "WEB-1"},
+        {"op": "move_task", "task": "WEB-5", "parent": "WEB-4"},
+    )
+
+    assert [(issue.patch_index, issue.code) for issue in result.issues] == [
+        (0, ErrorCode.INVALID_HIERARCHY),
+        (1, ErrorCode.INVALID_HIERARCHY),
+    ]
 
 
 def test_a_circle_that_is_deleted_by_the_same_set_is_refused(world: World) -> None:
@@ -87,3 +101,69 @@ def test_restoring_checks_cycles_again(world: World) -> None:
     issue = only_issue(world.plan({"op": "restore_task", "task": "WEB-5"}).issues)
 
     assert issue.code == ErrorCode.DEPENDENCY_CYCLE
+
+
+def test_restoring_checks_the_cycles_of_everything_that_comes_back(world: World) -> None:
+    world.apply(
+        {"op": "add_dependency", "task": "WEB-2", "depends_on": "WEB-4"},
+        {"op": "add_dependency", "task": "WEB-5", "depends_on": "WEB-2"},
+        {"op": "remove_dependency", "task": "WEB-5", "depends_on": "WEB-4"},
+    )
+    world.apply({"op": "delete_task", "task": "WEB-1"})  # and WEB-2, through which WEB-5 waits for WEB-4
+    world.apply({"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-5"})
+
+    issue = only_issue(world.plan({"op": "restore_task", "task": "WEB-1"}).issues)
+
+    assert (issue.code, issue.path) == (ErrorCode.DEPENDENCY_CYCLE, "/patches/0")
+    assert "WEB-2 > WEB-5 > WEB-4 > WEB-2" in issue.message
+
+
+def test_a_dependency_outside_the_cycle_is_not_blamed_for_it(world: World) -> None:
+    issue = only_issue(
+        world.plan(
+            {"op": "add_dependency", "task": "WEB-3", "depends_on": "WEB-2"},
+            {"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-5"},
+        ).issues
+    )
+
+    assert (issue.patch_index, issue.code) == (1, ErrorCode.DEPENDENCY_CYCLE)
+
+
+def test_a_dependency_that_its_set_takes_back_is_not_blamed_for_a_cycle(world: World) -> None:
+    result = world.plan(
+        {"op": "add_dependency", "task": "WEB-2", "depends_on": "WEB-5"},
+        {"op": "remove_dependency", "task": "WEB-2", "depends_on": "WEB-5"},
+        {"op": "add_dependency", "task": "WEB-3", "depends_on": "WEB-5"},
+        {"op": "add_dependency", "task": "WEB-3", "depends_on": "WEB-2"},
+        {"op": "add_dependency", "task": "WEB-2", "depends_on": "WEB-4"},
+        {"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-3"},
+    )
+
+    assert [issue.patch_index for issue in result.issues] == [2, 3, 4, 5]
+
+
+def test_a_cycle_that_is_stored_already_is_not_blamed_on_a_set_that_reaches_it(world: World) -> None:
+    world.edges.append((world.task("WEB-4").id, world.task("WEB-5").id))  # no set could have stored this
+
+    world.apply({"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-2"})
+
+    assert world.waits_for("WEB-4") == ["WEB-2", "WEB-5"]
+
+
+def test_at_most_twenty_cycles_are_named(world: World) -> None:
+    result = world.plan(*(create("x", ref=f"$t{number}", depends_on=[f"$t{number}"]) for number in range(25)))
+
+    assert [issue.patch_index for issue in result.issues] == list(range(20))
+
+
+def test_a_move_that_closes_a_cycle_through_what_is_below_it_is_refused(world: World) -> None:
+    world.apply({"op": "add_dependency", "task": "WEB-2", "depends_on": "WEB-5"})
+
+    issue = only_issue(
+        world.plan(
+            {"op": "move_task", "task": "WEB-3", "parent": None}, {"op": "move_task", "task": "WEB-1", "parent": "WEB-4"}
+        ).issues
+    )
+
+    assert (issue.code, issue.path) == (ErrorCode.DEPENDENCY_CYCLE, "/patches/1")
+    assert "WEB-1 > WEB-4 > WEB-5 > WEB-2 > WEB-1" in issue.message

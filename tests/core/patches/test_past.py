@@ -207,3 +207,37 @@ def test_no_task_that_only_got_another_number_counts_as_moved(sets: Sets) -> Non
             for change in result.changes if result else []:
                 numbers = [renumbering.positions for renumbering in result.effects.renumberings] if result else []
                 assert not ("position" in change.fields and any(change.id in known for known in numbers))
+
+
+def test_each_revision_of_an_eventful_life_is_the_state_as_it_was() -> None:
+    link = {"task": "WEB-8", "depends_on": "WEB-3"}
+    sets: Sets = [
+        [{"op": "update_task", "task": "WEB-8", "fields": {"status": "cancelled", "estimated_minutes": 30}}],
+        [{"op": "add_dependency", **link}, {"op": "move_task", "task": "WEB-6", "parent": None}],
+        [{"op": "remove_dependency", **link}, {"op": "update_project", "project": "WEB", "fields": {"due_date": "2026-05-01"}}],
+        [{"op": "delete_task", "task": "WEB-2"}],
+        [{"op": "restore_task", "task": "WEB-2"}, {"op": "add_comment", "task": "WEB-2", "body": "back"}],
+        [{"op": "delete_project", "project": "WEB"}],
+        [{"op": "restore_project", "project": "WEB"}, {"op": "update_project", "project": "WEB", "fields": {"priority": "high"}}],
+    ]
+    world = started()
+
+    states = remembered(world, sets)
+
+    assert list(states) == list(range(1, 9))
+    for revision, state in states.items():
+        assert past(world, revision) == state
+
+
+def test_a_diff_counts_comments_and_dependencies() -> None:
+    world = started()
+    world.apply(
+        {"op": "add_dependency", "task": "WEB-8", "depends_on": "WEB-3"}, {"op": "add_comment", "task": "WEB-8", "body": "x"}
+    )
+    world.apply({"op": "remove_dependency", "task": "WEB-5", "depends_on": "WEB-3"})
+
+    totals = count_totals(between(world, 1, 3)).model_dump(exclude_defaults=True)
+
+    assert totals == {"comments_added": 1, "dependencies_added": 1, "dependencies_removed": 1}
+    world.apply({"op": "add_dependency", "task": "WEB-5", "depends_on": "WEB-3"})
+    assert [change.key for change in between(world, 2, 4)] == [], "what went and came back is no difference"

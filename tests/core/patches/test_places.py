@@ -1,7 +1,8 @@
 """Position numbers: where a gap is known only in part, and what happens when it is used up."""
 
 from core.patches.places import STEP, Places
-from core.patches.snapshot import Snapshot
+from core.patches.snapshot import Snapshot, TaskRecord
+from tests.core.patches.world import START
 
 TOP = ("p", None)
 
@@ -37,3 +38,13 @@ def test_an_exhausted_gap_numbers_all_siblings_anew() -> None:
     places.put(TOP, "new", "a", before=False)
 
     assert places.assign() == ({"new": 2 * STEP}, {TOP: {"a": STEP, "b": 3 * STEP}})
+
+
+def test_a_task_that_moves_never_gets_the_number_it_had() -> None:
+    stored = {"c": TaskRecord("c", "WEB-3", 3, "p", None, 2 * STEP, 0, "", "ann", START, START)}
+    siblings = [(STEP, "a"), (STEP + 1, "b"), (2 * STEP, "c")]
+    places = Places(Snapshot(tasks=stored, siblings={TOP: siblings}, last_position={TOP: 2 * STEP}))
+
+    places.put(TOP, "c", "a", before=False)
+
+    assert places.assign() == ({"c": 3 * STEP}, {TOP: {"a": 2 * STEP, "b": 4 * STEP}})

@@ -139,3 +139,25 @@ def test_warnings_are_told_apart_from_errors(world: World) -> None:
 
     assert [issue.patch_index for issue in plan.warnings()] == [0]
     assert [issue.patch_index for issue in plan.errors()] == [1]
+
+
+def test_a_new_item_below_itself_is_refused(world: World) -> None:
+    issue = only_issue(world.plan(create("a", ref="$a", parent="$a"), create("b")).issues)
+
+    assert (issue.code, issue.path) == (ErrorCode.INVALID_HIERARCHY, "/patches/0/parent")
+
+
+def test_whoever_names_a_malformed_creation_is_not_blamed_for_it(world: World) -> None:
+    result = world.plan(create("x" * 300, ref="$a"), create("b", parent="$a"), update("$a", title="c"))
+
+    assert only_issue(result.issues).path == "/patches/0/fields/title"
+
+
+def test_a_parent_that_loses_one_child_and_gets_another_counts_the_same(world: World) -> None:
+    result = world.apply(
+        {"op": "move_task", "task": "WEB-2", "parent": None}, {"op": "move_task", "task": "WEB-4", "parent": "WEB-1"}
+    )
+
+    assert world.children("WEB-1") == ["WEB-3", "WEB-4"]
+    assert (world.task("WEB-1").subtask_count, world.task("WEB-1").leaf_count) == (2, 2)
+    assert not result.effects.recounted_tasks

@@ -24,3 +24,23 @@ def test_a_revert_of_a_revert_is_a_redo(world: World) -> None:
     world.revert(undone)
 
     assert live_state(world) == after
+
+
+def test_a_project_stays_once_others_have_put_tasks_in_it(world: World) -> None:
+    applied = world.apply(
+        {"op": "create_project", "key": "OPS", "ref": "$p", "fields": {"name": "Ops"}}, create("a", project="$p")
+    )
+    world.apply(create("b", project="OPS"))
+
+    system = {int(index): fields for index, fields in applied.restore.items()}
+    issue = only_issue(world.plan(*applied.inverse, base={"OPS": 1}, system=system).errors())
+
+    assert (issue.code, issue.message) == (ErrorCode.HAS_CHILDREN, "OPS-2 was put under OPS later")
+
+
+def test_a_project_that_its_set_deletes_again_leaves_nothing_to_take_back(world: World) -> None:
+    creation = {"op": "create_project", "key": "OPS", "ref": "$p", "fields": {"name": "Ops"}}
+
+    result = world.apply(creation, {"op": "delete_project", "project": "$p"})
+
+    assert result.inverse == []

@@ -188,3 +188,14 @@ def test_each_revision_shows_what_was_read_at_that_time(
             seen |= {revision: whole(ctx) for revision in effect.revisions.values()}
 
         assert {revision: whole(ctx, revision) for revision in seen} == seen
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "1.5", "٣", "9" * 10])
+def test_a_cursor_of_changes_nobody_was_given_is_refused(ctx: Context, web: ApplyResponse, cursor: str) -> None:
+    with pytest.raises(InvalidCursor):
+        history.list_changes(ctx, web.patch_set_id or "", cursor=cursor)
+
+
+def test_the_changes_of_an_unknown_set_are_not_found(ctx: Context) -> None:
+    with pytest.raises(NotFound):
+        history.list_changes(ctx, "ps_0123456789abcdef")

@@ -64,6 +64,15 @@ def test_a_dry_run_equals_the_real_run_and_stores_nothing(ctx: Context, web: App
     assert dry.model_copy(update={"patch_set_id": real.patch_set_id}) == real
 
 
+def test_a_dry_run_of_proposing_shows_the_proposal_and_stores_nothing(ctx: Context, web: ApplyResponse) -> None:
+    patches = a_set(rename("WEB-2", "Login"), id=ID)
+
+    dry = patch_sets.propose_patch_set(ctx, patches, dry_run=True)
+    assert patch_sets.list_patch_sets(ctx, PatchSetQuery(state=["proposed"])).total == 0
+
+    assert dry == patch_sets.propose_patch_set(ctx, patches)
+
+
 def test_the_same_set_sent_twice_takes_effect_once(ctx: Context, web: ApplyResponse) -> None:
     patches = a_set({"op": "create_task", "project": "WEB", "ref": "$x", "fields": {"title": "Once"}}, id=ID)
 
@@ -81,6 +90,47 @@ def test_an_id_cannot_be_used_for_other_patches(ctx: Context, web: ApplyResponse
         patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Other"), id=ID))
 
     assert tasks.get_task(ctx, "WEB-2").title == "Login"
+
+
+def test_an_id_of_a_proposal_cannot_be_used_for_other_patches(ctx: Context, web: ApplyResponse) -> None:
+    patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login"), id=ID))
+
+    for use in (patch_sets.apply_patch_set, patch_sets.propose_patch_set):
+        with pytest.raises(IdempotencyKeyReused):
+            use(ctx, a_set(rename("WEB-2", "Other"), id=ID))
+
+    assert patch_sets.get_patch_set(ctx, ID).patches == [rename("WEB-2", "Login")]
+
+
+def test_an_id_cannot_be_used_for_another_selection(ctx: Context, web: ApplyResponse) -> None:
+    both = a_set(rename("WEB-2", "Login"), rename("WEB-3", "Paths"), id=ID)
+    first = patch_sets.apply_patch_set(ctx, both, only=[1])
+
+    with pytest.raises(PatchSetClosed):
+        patch_sets.apply_patch_set(ctx, both)
+
+    assert patch_sets.apply_patch_set(ctx, both, only=[1, 1]) == first.model_copy(update={"replayed": True})
+    assert tasks.get_task(ctx, "WEB-2").title == "Auth"
+
+
+def test_proposing_the_same_set_again_shows_the_stored_proposal(ctx: Context, web: ApplyResponse) -> None:
+    first = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login"), id=ID, summary="First"))
+
+    again = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login"), id=ID, summary="Second"))
+
+    assert again == first
+
+
+def test_validating_tells_every_issue_and_stores_nothing(ctx: Context, web: ApplyResponse) -> None:
+    patches = a_set(rename("WEB-2", "Login"), rename("WEB-99", "x"))
+
+    whole = patch_sets.validate_patch_set(ctx, patches)
+    part = patch_sets.validate_patch_set(ctx, patches, only=[0])
+
+    assert (whole.valid, [issue.path for issue in whole.issues]) == (False, ["/patches/1/task"])
+    assert (part.valid, part.totals.updated) == (True, 1)
+    assert patch_sets.list_patch_sets(ctx, PatchSetQuery(state=["proposed"])).total == 0
+    assert tasks.get_task(ctx, "WEB-2").title == "Auth"
 
 
 def test_posting_a_stored_proposal_back_applies_that_proposal(ctx: Context, web: ApplyResponse) -> None:
@@ -145,6 +195,55 @@ def test_what_has_been_applied_is_not_proposed_again(ctx: Context, web: ApplyRes
 
     with pytest.raises(PatchSetClosed):
         patch_sets.rebase_patch_set(ctx, proposal.id)
+
+
+def test_what_has_been_closed_is_not_proposed_again(ctx: Context, web: ApplyResponse) -> None:
+    rejected = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+    patch_sets.reject_patch_set(ctx, rejected.id)
+    older = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Sign-in")))
+    newer = patch_sets.rebase_patch_set(ctx, older.id)
+
+    for closed, why in ((rejected, "was rejected by local"), (older, f"is superseded by {newer.id}")):
+        with pytest.raises(PatchSetClosed, match=why):
+            patch_sets.rebase_patch_set(ctx, closed.id)
+
+    assert patch_sets.list_patch_sets(ctx, PatchSetQuery(state=["proposed"])).total == 1
+
+
+def test_only_an_open_proposal_can_be_superseded(ctx: Context, web: ApplyResponse) -> None:
+    older = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+    patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Sign-in")), supersedes=older.id, dry_run=True)
+    assert patch_sets.get_patch_set(ctx, older.id).proposal.state is ProposalState.PROPOSED, "a dry run closes nothing"
+    patch_sets.reject_patch_set(ctx, older.id, reason="not now")
+
+    for dry_run in (True, False):
+        with pytest.raises(PatchSetClosed, match="rejected already by local: not now"):
+            patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Sign-in")), supersedes=older.id, dry_run=dry_run)
+
+
+def test_whoever_may_not_apply_closes_only_own_proposals(orchestrator: Orchestrator, ctx: Context, web: ApplyResponse) -> None:
+    scopes = frozenset({Scope.PROJECTS_READ, Scope.PATCHES_PROPOSE})
+    guest = orchestrator.context(Principal(subject="guest", workspace="default", scopes=scopes))
+    theirs = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+    own = patch_sets.propose_patch_set(guest, a_set(rename("WEB-2", "Sign-in")))
+
+    for dry_run in (True, False):
+        with pytest.raises(Forbidden):
+            patch_sets.reject_patch_set(guest, theirs.id, dry_run=dry_run)
+        with pytest.raises(Forbidden):
+            patch_sets.rebase_patch_set(guest, theirs.id, dry_run=dry_run)
+
+    assert patch_sets.reject_patch_set(guest, own.id).proposal.state is ProposalState.REJECTED
+    assert patch_sets.get_patch_set(ctx, theirs.id).proposal.state is ProposalState.PROPOSED
+
+
+def test_a_dry_run_of_rejecting_shows_the_closed_proposal_and_leaves_it_open(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+
+    dry = patch_sets.reject_patch_set(ctx, proposal.id, reason="not now", dry_run=True)
+    assert patch_sets.get_patch_set(ctx, proposal.id).proposal.state is ProposalState.PROPOSED
+
+    assert dry == patch_sets.reject_patch_set(ctx, proposal.id, reason="not now")
 
 
 def test_a_rejected_proposal_stays_closed(ctx: Context, web: ApplyResponse) -> None:
@@ -227,7 +326,7 @@ def test_an_unknown_patch_set_is_not_found(ctx: Context) -> None:
         patch_sets.get_patch_set(ctx, ID)
 
 
-@pytest.mark.parametrize("base", [{"WEB": 99}, {"NOPE": 1}])
+@pytest.mark.parametrize("base", [{"WEB": 99}, {"NOPE": 1}, {"WEB": 0}])
 def test_a_base_nobody_can_have_seen_is_refused(ctx: Context, web: ApplyResponse, base: dict[str, int]) -> None:
     with pytest.raises(InvalidPatch) as refusal:
         patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), base_revisions=base))
@@ -271,6 +370,15 @@ def test_a_base_of_an_unknown_project_is_named_by_a_json_pointer(ctx: Context, w
         patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), base_revisions={"a/b~c": 1}))
 
     assert refusal.value.details[0].path == "/base_revisions/a~1b~0c"
+
+
+def test_a_project_has_one_base(ctx: Context, web: ApplyResponse) -> None:
+    with pytest.raises(InvalidPatch) as refusal:
+        patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), base_revisions={"WEB": 2, "web": 2}))
+
+    assert [(issue.path, issue.message) for issue in refusal.value.details] == [
+        ("/base_revisions/web", "WEB and web are one project")
+    ]
 
 
 def test_a_base_is_named_by_sound_text() -> None:

@@ -275,3 +275,25 @@ def test_what_was_gone_before_and_after_is_no_change_of_going_back(ctx: Context,
     back = reverting.revert_to_revision(later, "WEB", there)
 
     assert [(change.key, list(change.fields)) for change in back.changes] == [("WEB-2", ["title"])]
+
+
+def test_a_set_is_taken_back_once(ctx: Context, web: ApplyResponse) -> None:
+    renamed = apply(ctx, TITLES)
+    reverting.revert_patch_set(ctx, renamed)
+
+    with pytest.raises(InvalidPatch, match="is taken back already"):
+        reverting.revert_patch_set(ctx, renamed)
+
+    assert revision(ctx) == 4
+
+
+def test_a_revert_that_conflicts_about_the_project_itself_points_to_the_history(ctx: Context, web: ApplyResponse) -> None:
+    renamed = apply(ctx, {"op": "update_project", "project": "WEB", "fields": {"name": "Site"}})
+    apply(ctx, {"op": "update_project", "project": "WEB", "fields": {"name": "Pages"}})
+
+    with pytest.raises(ConcurrentUpdate) as refusal:
+        reverting.revert_patch_set(ctx, renamed)
+
+    assert refusal.value.details[0].hint == (
+        "revert the later set first; the history names it, or bring WEB back to revision 2 with everything since"
+    )
