@@ -24,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from core.errors import DatabaseError
+from core.llm.providers import configured
 from core.settings import Auth, Settings
 from core.wiring import InvalidSettings, Orchestrator, load_settings
 from http_api import errors, logs, openapi
@@ -67,6 +68,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         orchestrator.start(create=True)
+        orchestrator.models.warm()
         with _told_to_stop(stop):
             yield
         for face in faces:
@@ -211,11 +213,20 @@ def _welcome(settings: Settings) -> str:
             f"API docs   {base}/docs",
             f"Health     {base}/health",
             f"MCP        {base}/mcp, or {mcp} (stdio)",
+            f"Agents     {_agents(settings)}",
             "",
             "For Claude Desktop, put this into claude_desktop_config.json:",
             json.dumps(claude, indent=2),
         ]
     )
+
+
+def _agents(settings: Settings) -> str:
+    """Return what answers where a model may be asked; never a key."""
+    endpoints = configured(settings)
+    if not endpoints:
+        return "rules, no AI (AI_PROVIDER and AI_API_KEY set up a model)"
+    return ", then ".join(f"{one.name} ({one.missing} is missing)" if one.missing else one.name for one in endpoints)
 
 
 def absolute_url(database_url: str) -> str:

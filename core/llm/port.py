@@ -6,7 +6,6 @@ a plan: whether a value is any good is decided by its reader, because a model's 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
@@ -63,10 +62,6 @@ class Deadline:
         """Return the seconds that are left; never less than 0."""
         return max(0.0, self._at - asyncio.get_running_loop().time())
 
-    def scope(self) -> AbstractAsyncContextManager[object]:
-        """Return a block that is ended with TimeoutError when the time is over."""
-        return asyncio.timeout_at(self._at)
-
 
 TextSink = Callable[[str], Awaitable[None]]
 
@@ -105,6 +100,9 @@ class Models(Protocol):
             AiNotConfigured: there is none at all, or a setting of it is missing; the setting is named.
             ValidationFailed: none of the configured ones fits.
         """
+
+    def warm(self) -> None:
+        """Make ready in the background what the first question would wait for."""
 
 
 @dataclass(slots=True)

@@ -43,6 +43,8 @@ class ScriptedModel:
     def choose(self, *, provider: str | None = None, model: str | None = None) -> "ScriptedModel":  # noqa: ARG002  # the port's
         return self
 
+    def warm(self) -> None: ...
+
     async def complete(self, messages: Sequence[Message], schema: AnswerSchema, *, deadline: Deadline) -> Reply:  # noqa: ARG002
         text = self._next(messages, schema)
         try:

@@ -1,0 +1,33 @@
+"""Stop asking a provider that fails, and try it again after a while."""
+
+import time
+from collections.abc import Callable
+
+FAILURES = 5  # in a row
+PAUSE_SECONDS = 30.0
+
+
+class Breaker:
+    """Open after failures in a row; after a pause one call is let through, and decides."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._until = 0.0
+
+    def wait(self) -> float:
+        """Return the seconds before the next call may be made, 0 when now; whoever gets 0 makes it."""
+        if self._failures < FAILURES:
+            return 0.0
+        left = self._until - self._clock()
+        if left > 0:
+            return left
+        self._until = self._clock() + PAUSE_SECONDS  # the others go on waiting while this one tries
+        return 0.0
+
+    def passed(self) -> None:
+        self._failures = 0
+
+    def failed(self) -> None:
+        self._failures += 1
+        self._until = self._clock() + PAUSE_SECONDS
