@@ -1,11 +1,11 @@
 """Who asks, when, and with what: passed to every service."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
-from core.errors import Forbidden
+from core.errors import Forbidden, TooLong
 from core.idempotency import Attempt, Joined, answer_of, once
 from core.ids import IdSource
 from core.settings import Settings
@@ -44,6 +44,9 @@ LOCAL = "local"
 OWNER = local_owner()
 
 
+SHORT_ROWS = 1_000  # what reads more would keep the short calls waiting
+
+
 class Runner(Protocol):
     """Runs a plain function on the store's own thread."""
 
@@ -65,6 +68,7 @@ class Context:
     request_id: str
     attempt: Attempt | None = None  # set when the caller named this call by a key, so that it is done once
     joined: Joined | None = None  # set while such a call runs: all its writes are one transaction
+    is_short: bool = False  # among calls that wait for one another, so none may read a whole project
 
     def read(self, work: "Callable[[Transaction], T]") -> T:
         """Return `work(tx)` on one consistent state of the caller's workspace."""
@@ -75,12 +79,20 @@ class Context:
         return (self.joined or self.storage).write(self.principal.workspace, work)
 
     async def run(self, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a service off the event loop."""
-        return await self.runner.run(self._call(service, *args, **kwargs))
+        """Run a service off the event loop: among the short calls, or among the long ones if it says it must."""
+        try:
+            return await self.runner.run(replace(self, is_short=True)._call(service, *args, **kwargs))
+        except TooLong:
+            return await self.run_long(service, *args, **kwargs)
 
     async def run_long(self, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a service that reads a whole project, so that short calls do not wait for it."""
         return await self.runner.run(self._call(service, *args, **kwargs), long=True)
+
+    def expect_rows(self, count: int) -> None:
+        """Say, before anything is written, that a service is about to read `count` rows: many are not for the short calls."""
+        if self.is_short and count > SHORT_ROWS:
+            raise TooLong
 
     def _call(self, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
         attempt = self.attempt

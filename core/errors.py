@@ -224,3 +224,7 @@ class DatabaseError(DomainError):
     def __init__(self, message: str | None = None, *, hint: str | None = None, place: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.place = place  # path or address, for the log and for whoever runs the program; never for callers
+
+
+class TooLong(Exception):
+    """No refusal: a call among the short ones has much to read, so `Context.run` begins it again among the long ones."""

@@ -65,6 +65,19 @@ class RefTarget(Model):
     key: str
 
 
+class CriticalPath(Model):
+    """The chain of open tasks that decides when a project ends; no time and no tasks where nothing is estimated."""
+
+    minutes: int
+    tasks: list[str] = Field(description="keys in order, the first 200; those of new tasks are provisional")
+    tasks_total: int
+
+
+class CriticalPathChange(Model):
+    before: CriticalPath
+    after: CriticalPath
+
+
 class PlanEffect(Model):
     """The part that previews and applied answers share."""
 
@@ -74,6 +87,10 @@ class PlanEffect(Model):
     changes_next_cursor: str | None = None
     totals: Totals
     diff: str = Field(description="the changes as readable text, at most 64 KiB")
+    critical_paths: dict[str, CriticalPathChange | None] = Field(
+        default={},
+        description="in previews, by key, of the projects whose schedule may change; null, with a warning, above 20,000 tasks",
+    )
 
 
 class ValidationResponse(PlanEffect):

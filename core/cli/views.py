@@ -5,8 +5,9 @@ from datetime import datetime
 
 from core.cli.session import coloured, issue_line
 from core.errors import conflict_issue
+from core.patches.outlook import critical_path_lines
 from core.patches.text import FACT_FIELDS, safe, safe_title, safe_word, show_count, show_facts, show_minutes
-from schemas.changes import ApplyResponse, RevisionDiff, Totals, ValidationResponse
+from schemas.changes import ApplyResponse, PlanEffect, RevisionDiff, Totals, ValidationResponse
 from schemas.paging import Paging
 from schemas.patches import HistoryResponse, PatchSetDetail, PatchSetListResponse, ProposalState, StoredPatchSet
 from schemas.planning import PlannerResponse
@@ -23,8 +24,8 @@ _BOXES = {TaskStatus.COMPLETED: "[x]", TaskStatus.CANCELLED: "[-]"}
 
 def planned(response: PlannerResponse) -> str:
     """Return a stored proposal with everything a reviewer decides on, and how to go on."""
-    lines = [f"Proposal {response.patch_set.id}: {safe(response.summary)}", "", coloured(response.validation.diff), ""]
-    lines += [_totals(response.validation.totals), *_issues(response.validation)]
+    lines = [f"Proposal {response.patch_set.id}: {safe(response.summary)}", "", *_effect(response.validation)]
+    lines += _issues(response.validation)
     if response.unparsed:
         lines += ["", f"Not used ({show_count(len(response.unparsed), 'line')}):"]
         lines += [f"  line {line.line}: {safe(line.text)}  ({safe(line.reason)})" for line in response.unparsed]
@@ -50,7 +51,7 @@ def stored(detail: PatchSetDetail) -> str:
     lines += _indented(detail.rationale)
     effect = detail.applied or detail.preview
     if effect is not None:
-        lines += ["", coloured(effect.diff), "", _totals(effect.totals)]
+        lines += ["", *_effect(effect)]
     if detail.preview is not None:
         lines += _issues(detail.preview)
     if proposal.state is ProposalState.PROPOSED:
@@ -76,11 +77,17 @@ def applied(response: ApplyResponse) -> str:
     else:
         head = f"Applied {response.patch_set_id}."
     revisions = [f"{key} is at revision {revision}" for key, revision in response.revisions.items()]
-    lines = [head, "", coloured(response.diff), "", "; ".join([_totals(response.totals), *revisions])]
+    lines = [head, "", *_effect(response, *revisions)]
     lines += [f"warning: {issue_line(issue)}" for issue in response.warnings]
     if response.patch_set_id is not None:
         lines += ["", f"Undo it:  orchestrator revert {response.patch_set_id}"]
     return "\n".join(lines)
+
+
+def _effect(effect: PlanEffect, *more: str) -> list[str]:
+    """Return the diff of a set, and below it how many items it changes, `more`, and how it moves critical paths."""
+    counts = "; ".join([_totals(effect.totals), *more])
+    return [coloured(effect.diff), "", counts, *critical_path_lines(effect.critical_paths)]
 
 
 def rejected(patch_set: StoredPatchSet) -> str:
@@ -92,7 +99,7 @@ def validated(response: ValidationResponse) -> str:
     if not response.valid:
         count = len(response.issues) + len(response.conflicts)
         return "\n".join([f"Not valid: {show_count(count, 'issue')}.", *_issues(response)])
-    return "\n".join(["Valid. It would do this:", "", coloured(response.diff), "", _totals(response.totals), *_issues(response)])
+    return "\n".join(["Valid. It would do this:", "", *_effect(response), *_issues(response)])
 
 
 def patch_sets(response: PatchSetListResponse) -> str:

@@ -39,12 +39,20 @@ class Standing:
         return self.claim_expires_at is None or self.claim_expires_at <= now
 
 
+@dataclass(frozen=True, slots=True)
+class LightProject:
+    """The live tasks of a project in no order, and all its edges: those of deleted tasks, which may come back, included."""
+
+    steps: list[Standing]
+    edges: list[tuple[str, str]]  # task id, id it waits for
+
+
 def rank(steps: Iterable[Standing]) -> list[Standing]:
     """Return the ready and the claimed leaves of a whole project, best first, with their slack.
 
     What is claimed ranks where it would if it were free. O(tasks log tasks + dependencies).
     """
-    outline = _outline(steps)
+    outline = in_outline_order(steps)
     candidates = _candidates(outline)
     slack = slack_of(outline) if candidates else {}
     for step in candidates:
@@ -54,7 +62,24 @@ def rank(steps: Iterable[Standing]) -> list[Standing]:
     return candidates
 
 
-def _outline(steps: Iterable[Standing]) -> list[Standing]:
+def connected(project: LightProject) -> list[Standing]:
+    """Return the steps with what they wait for filled in; edges of deleted tasks are inert."""
+    by_id = {step.id: step for step in project.steps}
+    for step in project.steps:
+        step.depends_on = []
+    several = set()
+    for task_id, depends_on_id in project.edges:
+        waiting, awaited = by_id.get(task_id), by_id.get(depends_on_id)
+        if waiting is not None and awaited is not None:
+            waiting.depends_on.append(awaited.key)
+            if len(waiting.depends_on) == 2:
+                several.add(task_id)
+    for task_id in several:  # as tasks show them
+        by_id[task_id].depends_on.sort(key=lambda key: int(key.rpartition("-")[2]))
+    return project.steps
+
+
+def in_outline_order(steps: Iterable[Standing]) -> list[Standing]:
     """Return the steps depth first, siblings by position."""
     children: dict[str | None, list[Standing]] = defaultdict(list)
     for step in sorted(steps, key=attrgetter("position", "id"), reverse=True):

@@ -18,6 +18,7 @@ from schemas.projects import Project
 from schemas.schedule import Schedule, ScheduledTask
 from schemas.tasks import Task
 
+MAX_TASKS = 20_000  # above, no other work waits for a look at the whole of a project
 _MERMAID_SPECIAL = re.compile(r"[#;:%<>]")
 
 
@@ -68,6 +69,15 @@ def make_schedule(
         load=load,
         unestimated=[item.key for item in scheduled if item.estimated_minutes is None],
     )
+
+
+def critical_path_of(tasks: Sequence[Planned]) -> tuple[int, list[str]]:
+    """Return `total_minutes` and `critical_path` of the schedule of live tasks in outline order; O(tasks + dependencies)."""
+    network = _Network(tasks)
+    order = network.topological_order()
+    earliest = network.forward(order)
+    total = max(earliest, default=0)
+    return total, network.critical_path(order, earliest, total)
 
 
 def slack_of(tasks: Sequence[Planned]) -> dict[str, int]:

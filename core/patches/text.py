@@ -58,10 +58,10 @@ def show_count(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
-def show_listed(keys: Sequence[str]) -> str:
-    """Return the first keys, and how many there are besides."""
-    more = f" and {len(keys) - MAX_LISTED:,} more" if len(keys) > MAX_LISTED else ""
-    return ", ".join(keys[:MAX_LISTED]) + more
+def show_listed(keys: Sequence[str], *, total: int | None = None) -> str:
+    """Return the first keys, and how many there are besides (of `total`, where `keys` are not all)."""
+    more = (len(keys) if total is None else total) - MAX_LISTED
+    return ", ".join(keys[:MAX_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def show_facts(fields: Mapping[str, Any]) -> str:

@@ -1,15 +1,46 @@
 """What the services answer about patch sets: from a plan just made, or from what is stored."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from core.patches.diff import render_diff
+from core.patches.outlook import critical_path_change
 from core.patches.plan import Plan
+from core.patches.ranking import LightProject
+from core.patches.schedule import MAX_TASKS
 from core.patches.snapshot import Snapshot
 from core.storage.interface import PatchSetRecord, Transaction
-from schemas.changes import ApplyResponse, PlanEffect, ValidationResponse
+from schemas.changes import ApplyResponse, CriticalPathChange, PlanEffect, ValidationResponse
+from schemas.errors import ErrorCode, Issue, Severity
 from schemas.patches import PatchSet, Proposal, StoredPatchSet
 
 CHANGES_IN_ANSWER = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A plan that is not stored, and what its critical paths are computed from, once the transaction is over."""
+
+    snapshot: Snapshot
+    plan: Plan
+    stored: dict[str, LightProject | None]  # by id, the projects whose critical path may change; None: too large to look at
+
+    def critical_paths(self) -> dict[str, CriticalPathChange | None]:
+        keys, effects = self.plan.effects.project_keys, self.plan.effects
+        return {
+            keys[project_id]: None if stored is None else critical_path_change(project_id, stored, effects)
+            for project_id, stored in self.stored.items()
+        }
+
+    def warnings(self) -> list[Issue]:
+        keys = [self.plan.effects.project_keys[project_id] for project_id, stored in self.stored.items() if stored is None]
+        return [_unseen_path(key) for key in keys]
+
+
+def _unseen_path(key: str) -> Issue:
+    message = f"{key} has more than {MAX_TASKS:,} tasks, so what becomes of its critical path is not shown"
+    hint = "once the set is applied, the project's schedule shows its critical path"
+    return Issue(code=ErrorCode.INVALID_PATCH, message=message, hint=hint, severity=Severity.WARNING)
 
 
 def as_patch_set(record: PatchSetRecord) -> PatchSet:
@@ -94,14 +125,22 @@ def applied_answer(tx: Transaction, record: PatchSetRecord) -> ApplyResponse:
     )
 
 
-def validation_answer(snapshot: Snapshot, result: Plan) -> ValidationResponse:
+def validation_answer(preview: Preview) -> ValidationResponse:
+    snapshot, result = preview.snapshot, preview.plan
     # of every project that is named, changed or not: what would change nothing today might undo something tomorrow
     bases = {project.key: snapshot.base.get(project_id, project.revision) for project_id, project in snapshot.projects.items()}
     return ValidationResponse.model_construct(
         **_effect(result),
         changes_next_cursor=None,
+        critical_paths=preview.critical_paths(),
         valid=not result.errors() and not result.conflicts,
-        issues=result.issues,
+        issues=result.issues + preview.warnings(),
         conflicts=result.conflicts,
         base_revisions=bases,
     )
+
+
+def dry_run_answer(preview: Preview) -> ApplyResponse:
+    answer = apply_answer(preview.plan, patch_set_id=None)
+    more = {"critical_paths": preview.critical_paths(), "warnings": answer.warnings + preview.warnings()}
+    return answer.model_copy(update=more)

@@ -11,10 +11,13 @@ from core.context import Context, Scope
 from core.errors import ConcurrentUpdate, IdempotencyKeyReused, InvalidPatch, PatchSetClosed, conflict_issue
 from core.fingerprint import normalise, patches_hash
 from core.patches.needs import needs_of
+from core.patches.outlook import rescheduled_projects
 from core.patches.parse import ParsedPatches, parse_patches
 from core.patches.plan import Plan, plan
+from core.patches.ranking import LightProject
+from core.patches.schedule import MAX_TASKS
 from core.patches.snapshot import Snapshot
-from core.services.answers import applied_answer, apply_answer, revisions_of
+from core.services.answers import Preview, applied_answer, apply_answer, dry_run_answer, revisions_of
 from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode, Issue
@@ -75,10 +78,12 @@ def apply_in(ctx: Context, tx: Transaction, draft: Draft, *, dry_run: bool) -> A
         if stored.state is ProposalState.APPLIED:
             return _replay(tx, stored, draft)
         draft = _accept(stored, draft)
-    snapshot, result = plan_draft(ctx, tx, draft, preview=dry_run)
-    refuse(result, proposal=stored)
     if dry_run:
-        return apply_answer(result, patch_set_id=None)
+        preview = preview_draft(ctx, tx, draft)
+        refuse(preview.plan, proposal=stored)
+        return dry_run_answer(preview)
+    snapshot, result = plan_draft(ctx, tx, draft, preview=False)
+    refuse(result, proposal=stored)
     record = record_of(ctx, draft, snapshot, stored)
     record = replace(
         record,
@@ -124,6 +129,23 @@ def _replay(tx: Transaction, stored: PatchSetRecord, draft: Draft) -> ApplyRespo
             f"{stored.id} has been applied with another selection of patches", hint="propose the remaining patches anew"
         )
     return applied_answer(tx, stored).model_copy(update={"replayed": True})
+
+
+def preview_draft(ctx: Context, tx: Transaction, draft: Draft) -> Preview:
+    """Plan a draft, and look at the projects whose critical path it may change, as far as their size allows."""
+    ctx.expect_rows(len(draft.patches))
+    snapshot, result = plan_draft(ctx, tx, draft, preview=True)
+    stored: dict[str, LightProject | None] = {}
+    for project in [] if result.conflicts else rescheduled_projects(result):
+        before = snapshot.projects.get(project.id)
+        if max(project.task_count, before.task_count if before else 0) > MAX_TASKS:
+            stored[project.id] = None
+        elif before is None:
+            stored[project.id] = LightProject([], [])
+        else:
+            ctx.expect_rows(before.task_count)
+            stored[project.id] = tx.light_project(project.id)
+    return Preview(snapshot, result, stored)
 
 
 def plan_draft(ctx: Context, tx: Transaction, draft: Draft, *, preview: bool) -> tuple[Snapshot, Plan]:

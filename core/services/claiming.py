@@ -12,7 +12,8 @@ from typing import Any
 from core.collector import collector_paused
 from core.context import Context, Scope
 from core.errors import ConcurrentUpdate, DeletedResource, NotFound, ValidationFailed
-from core.patches.ranking import GIVES_TASKS, Standing, rank
+from core.patches.ranking import GIVES_TASKS, Standing, connected, rank
+from core.patches.schedule import MAX_TASKS
 from core.services.patch_sets import Written, write_patches
 from core.services.projects import live_project
 from core.services.tasks import held_task, task_named
@@ -24,7 +25,6 @@ from schemas.tasks import EndedLease, NextTasksResponse, RankedTask, Task, WhyNe
 
 MAX_LEASE_MINUTES = 7 * 24 * 60
 MAX_NEXT = 50
-MAX_RANKED_TASKS = 20_000  # above, the database sorts as it does across projects
 WAITS_SHOWN = 10
 _PROJECTS_KEPT = 8
 
@@ -210,12 +210,12 @@ def _rank(ctx: Context, tx: Transaction, project: str | None) -> _Ranking:
     found = None if project is None else live_project(tx, project)
     if found is not None and found.status not in GIVES_TASKS:
         return _Ranking(None, [])
-    if found is None or found.task_count > MAX_RANKED_TASKS:
+    if found is None or found.task_count > MAX_TASKS:  # the database sorts, as it does across projects
         project_id = found.id if found else None
         return _Ranking(None, tx.claim_candidates(project_id, now=ctx.now, limit=MAX_NEXT))
     standings = _kept.get((found.id, found.revision))
     if standings is None:
-        standings = rank(tx.standings(found.id))
+        standings = rank(connected(tx.light_project(found.id)))
         _keep(found.id, found.revision, standings)
     return _Ranking(found, standings)
 

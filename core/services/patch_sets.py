@@ -11,10 +11,8 @@ from typing import Any, Generic, TypeVar
 from core.collector import collector_paused
 from core.context import Context, Scope
 from core.errors import IdempotencyKeyReused, PatchSetClosed
-from core.patches.plan import Plan
-from core.patches.snapshot import Snapshot
-from core.services.answers import applied_answer, as_patch_set, stored_set, validation_answer
-from core.services.applying import Draft, System, apply_in, draft_of, plan_draft, record_of, refuse, runner
+from core.services.answers import Preview, applied_answer, as_patch_set, stored_set, validation_answer
+from core.services.applying import Draft, System, apply_in, draft_of, preview_draft, record_of, refuse, runner
 from core.services.names import patch_set_named
 from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse, ValidationResponse
@@ -88,7 +86,7 @@ def validate_patch_set(ctx: Context, patch_set: PatchSet, *, only: Sequence[int]
     """Return whether the set would be accepted now, every broken rule, and its exact effect; stores nothing."""
     ctx.principal.require(Scope.PATCHES_PROPOSE)
     draft = draft_of(patch_set, only)
-    return ctx.read(lambda tx: validation_answer(*plan_draft(ctx, tx, draft, preview=True)))
+    return validation_answer(ctx.read(lambda tx: preview_draft(ctx, tx, draft)))
 
 
 @collector_paused()
@@ -107,16 +105,18 @@ def propose_patch_set(
     ctx.principal.require(Scope.PATCHES_PROPOSE)
     draft = draft_of(patch_set, engine=engine)
 
-    def preview(tx: Transaction) -> tuple[PatchSetRecord | None, Snapshot, Plan]:
+    def look(tx: Transaction) -> tuple[PatchSetRecord | None, Preview]:
         stored = tx.find_patch_set(draft.id) if draft.id else None
-        return stored, *plan_draft(ctx, tx, draft, preview=True)
+        return stored, preview_draft(ctx, tx, draft)
 
-    stored, snapshot, result = ctx.read(preview)
+    stored, preview = ctx.read(look)
     if stored is not None:
         return _same_proposal(ctx, stored, draft)
-    refuse(result)
-    validation = validation_answer(snapshot, result)
-    record = replace(record_of(ctx, draft, snapshot, None), supersedes=supersedes, base_revisions=validation.base_revisions)
+    refuse(preview.plan)
+    validation = validation_answer(preview)
+    record = replace(
+        record_of(ctx, draft, preview.snapshot, None), supersedes=supersedes, base_revisions=validation.base_revisions
+    )
     if dry_run:
         if supersedes is not None:
             ctx.read(lambda tx: _superseded(ctx, patch_set_named(tx, supersedes), record))
@@ -193,20 +193,23 @@ def get_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
 
 
 def _shown(ctx: Context, patch_set_id: str) -> PatchSetDetail:
-    def work(tx: Transaction) -> PatchSetDetail:
+    def work(tx: Transaction) -> tuple[PatchSetRecord, ApplyResponse | Preview | None]:
         record = patch_set_named(tx, patch_set_id)
-        stored = dict(stored_set(record).__dict__)
         if record.state is ProposalState.APPLIED:
-            return PatchSetDetail(**stored, applied=applied_answer(tx, record))
-        if record.state is not ProposalState.PROPOSED:
-            return PatchSetDetail(**stored)
-        draft = draft_of(as_patch_set(record))
-        preview = validation_answer(*plan_draft(ctx, tx, draft, preview=True))
-        if not preview.valid:
-            stored["proposal"] = stored["proposal"].model_copy(update={"stale": True})
-        return PatchSetDetail(**stored, preview=preview)
+            return record, applied_answer(tx, record)
+        if record.state is ProposalState.PROPOSED:
+            return record, preview_draft(ctx, tx, draft_of(as_patch_set(record)))
+        return record, None
 
-    return ctx.read(work)
+    record, effect = ctx.read(work)
+    stored = stored_set(record)
+    if effect is None:
+        return PatchSetDetail(**stored.__dict__)
+    if isinstance(effect, ApplyResponse):
+        return PatchSetDetail(**stored.__dict__, applied=effect)
+    preview = validation_answer(effect)
+    proposal = stored.proposal.model_copy(update={"stale": not preview.valid})
+    return PatchSetDetail(**stored.__dict__ | {"proposal": proposal}, preview=preview)
 
 
 def list_patch_sets(ctx: Context, query: PatchSetQuery) -> PatchSetListResponse:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from core.api_keys import StoredKey
 from core.idempotency import RecordedAnswer
 from core.patches.plan import Plan
-from core.patches.ranking import Standing
+from core.patches.ranking import LightProject, Standing
 from core.patches.snapshot import Needs, Snapshot
 from schemas.access import ApiKey, Member
 from schemas.changes import Change, RefTarget, Totals
@@ -195,8 +195,8 @@ class Transaction(Protocol):
         """Return the comments of all live tasks of a project, oldest first."""
 
     # -- finding work
-    def standings(self, project_id: str) -> list[Standing]:
-        """Return all live tasks of a project, as far as their rank needs them, in no order."""
+    def light_project(self, project_id: str) -> LightProject:
+        """Return all live tasks of a project, as far as their rank and the critical path need them, and its edges."""
 
     def claim_candidates(self, project_id: str | None, *, now: datetime, limit: int) -> list[Standing]:
         """Return ready leaves, and in_progress leaves whose lease has ended: by priority, due date, oldest first."""

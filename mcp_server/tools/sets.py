@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from core.errors import ConcurrentUpdate, DeletedResource, NotFound
+from core.patches.outlook import critical_path_lines
 from core.patches.text import show_count
 from mcp_server.calls import CallContext, projects, services_context
 from mcp_server.errors import issue_line
@@ -66,7 +67,8 @@ def effect_text(head: Sequence[str], effect: PlanEffect, foot: Sequence[str], *,
     refs = [f"refs: {listed(named, MAX_LINES)}"] if named else []
     seen = sum(change.action is Action.CREATED and not change.provisional for change in effect.changes)
     notes = [f"Provisional, final once applied: {listed(new, total=effect.totals.created - seen)}"] if new else []
-    return capped(head, effect.diff.splitlines(), [*refs, *notes, *foot], narrow=narrow)
+    moved = critical_path_lines(effect.critical_paths)
+    return capped(head, effect.diff.splitlines(), [*moved, *refs, *notes, *foot], narrow=narrow)
 
 
 def issue_lines(issues: Sequence[Issue]) -> list[str]:
@@ -83,7 +85,7 @@ def effect_structure(effect: PlanEffect, changes: Sequence[Change] | None = None
         "refs": {ref: target.key for ref, target in islice(effect.refs.items(), MAX_REFS)},
         "changes": [change_facts(change) for change in shown],
         "changes_total": effect.changes_total,
-    }
+    } | facts(effect, {"critical_paths"})
 
 
 def ask_then_apply(id: str) -> str:

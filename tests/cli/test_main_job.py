@@ -16,6 +16,7 @@ def test_import_shows_the_proposal_as_a_tree_and_how_to_apply_it(cli: Cli) -> No
 
     assert "Collect examples  [completed] ~1h30m @ann" in text
     assert "Draw the layout  ~2h @bob #ui" in text
+    assert "\ncritical path of WR: 0m -> 10h (WR-3, WR-5)\n" in text
     assert "Apply it:   orchestrator apply ps_" in text
 
 

@@ -28,6 +28,24 @@ def test_proposing_is_previewed_without_being_stored(api: httpx2.Client, task: d
     assert proposals(api, task) == []
 
 
+def test_previews_of_sets_and_of_single_changes_show_the_critical_path_before_and_after(
+    api: httpx2.Client, task: dict[str, Any]
+) -> None:
+    slower = {"patches": [{"op": "update_task", "task": task["key"], "fields": {"estimated_minutes": 90}}]}
+
+    answers = [
+        api.post("/agent/validate", json=slower),
+        api.post("/planner/apply", json=slower, params=DRY),
+        api.patch(f"/tasks/{task['id']}", json={"estimated_minutes": 90}, params=DRY),
+    ]
+
+    nothing, path = (
+        {"minutes": minutes, "tasks": keys, "tasks_total": len(keys)} for minutes, keys in ((0, []), (90, [task["key"]]))
+    )
+    moved = {task["key"].partition("-")[0]: {"before": nothing, "after": path}}
+    assert [data(answer)["critical_paths"] for answer in answers] == [moved] * 3
+
+
 def test_importing_is_previewed_without_being_stored(api: httpx2.Client, task: dict[str, Any]) -> None:
     answer = api.post("/planner/import", json={"content": "- [ ] Paint", "project": task["project_id"]}, params=DRY)
 

@@ -59,6 +59,21 @@ async def test_all_provisional_keys_are_counted_and_no_page_is_promised_that_doe
     assert "shows the first 200 changes, orchestrator://patch-sets/" in text
 
 
+async def test_a_preview_says_in_one_line_how_it_moves_the_critical_path_and_an_applied_set_does_not(tmp_path: Path) -> None:
+    slower = {"op": "update_task", "task": "WEB-1", "fields": {"estimated_minutes": 900}}
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        proposal = await tools.call("propose_patch_set", patches=[slower])
+        facts = proposal.structured_content or {}
+        unmoved = await tools.ask("propose_patch_set", patches=[_rename("Launch")], dry_run=True)
+        applied = await tools.ask("apply_patch_set", id=facts["id"])
+
+    assert "\ncritical path of WEB: 0m -> 15h (WEB-1)\n" in text_of(proposal)
+    assert facts["critical_paths"]["WEB"]["after"] == {"minutes": 900, "tasks": ["WEB-1"], "tasks_total": 1}
+    assert "critical path" not in unmoved
+    assert "critical path" not in applied
+
+
 async def test_a_found_task_says_under_which_task_it_is_and_when_it_starts(tmp_path: Path) -> None:
     patches = [{"op": "create_task", "parent": "WEB-1", "fields": {"title": "Pack", "start_date": "2026-12-01"}}]
 

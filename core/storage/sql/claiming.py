@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, or_, select
 
-from core.patches.ranking import GIVES_TASKS, Standing
+from core.patches.ranking import GIVES_TASKS, LightProject, Standing
 from core.storage.sql.filters import by_priority
 from core.storage.sql.names import EDGES_OF_PROJECT
 from core.storage.sql.rows import PRIORITY, TASK_STATUS
@@ -50,13 +50,10 @@ CLAIMABLE = {of_project: Statement(_claimable(of_project=of_project)) for of_pro
 class ClaimReads(TaskReads):
     """The part of a transaction that finds work."""
 
-    def standings(self, project_id: str) -> list[Standing]:
-        """Return all live tasks of a project, as far as their rank needs them, in no order."""
-        found = {row[0]: self._standing(row) for row in self.rows(STANDINGS, project=project_id)}
-        for task_id, depends_on_id in self.rows(EDGES_OF_PROJECT, project=project_id):
-            if task_id in found and depends_on_id in found:
-                found[task_id].depends_on.append(found[depends_on_id].key)
-        return list(found.values())
+    def light_project(self, project_id: str) -> LightProject:
+        """Return all live tasks of a project, as far as their rank and the critical path need them, and its edges."""
+        steps = [self._standing(row) for row in self.rows(STANDINGS, project=project_id)]
+        return LightProject(steps, [(row[0], row[1]) for row in self.rows(EDGES_OF_PROJECT, project=project_id)])
 
     def claim_candidates(self, project_id: str | None, *, now: datetime, limit: int) -> list[Standing]:
         """Return ready leaves, and in_progress leaves whose lease has ended: by priority, due date, oldest first."""

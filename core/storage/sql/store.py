@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from core.errors import DatabaseError, DomainError, StorageBusy
+from core.errors import DatabaseError, DomainError, StorageBusy, TooLong
 from core.meter import UNCOUNTED, Meter, Outcome
 from core.settings import Settings
 from core.storage.interface import Storage, Transaction, Watch
@@ -104,6 +104,9 @@ class SqlStorage:
                     raise
             except DomainError as refusal:
                 outcome = _OUTCOMES.get(type(refusal), Outcome.REFUSED)
+                raise
+            except TooLong:
+                outcome = Outcome.DONE  # all it did was to find out
                 raise
             except SerialisationFailure:
                 outcome = Outcome.CONFLICT

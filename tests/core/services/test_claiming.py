@@ -114,7 +114,7 @@ def test_without_a_project_the_most_urgent_of_all_comes_first_and_nothing_is_sch
 def test_a_project_too_large_to_rank_is_sorted_by_the_database(
     ctx: Context, web: ApplyResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claiming, "MAX_RANKED_TASKS", 3)
+    monkeypatch.setattr(claiming, "MAX_TASKS", 3)
     tasks.update_task(ctx, "WEB-3", TaskUpdate(priority="high"))
 
     found = claiming.list_next_tasks(ctx, project="WEB").tasks

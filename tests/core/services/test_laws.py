@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from core.clock import FixedClock
 from core.context import Context
-from core.errors import DomainError, InvalidPatch
+from core.errors import DeletedResource, DomainError, InvalidPatch
 from core.services import patch_sets, projects, reverting
 from core.settings import Settings
 from core.wiring import Orchestrator
+from schemas.changes import CriticalPath
 from schemas.patches import PatchSet
 from schemas.tasks import Task
 from tests.core.patches.test_laws import patch_sets as random_sets
@@ -157,6 +158,33 @@ def test_reverting_newest_first_gives_back_every_earlier_state(
             if patch_sets.get_patch_set(ctx, patch_set_id).applied is not None and _can_be_undone(ctx, patch_set_id):
                 reverting.revert_patch_set(ctx, patch_set_id)
             assert normal(stored(ctx)) == states[-1]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sets=st.lists(random_sets(), min_size=1, max_size=4))
+def test_the_critical_paths_of_a_preview_are_those_of_the_schedule_before_and_after(
+    sets: list[list[dict[str, Any]]], template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("example") / "plans.db"
+    shutil.copy(template, path)
+    with opened(path) as ctx:
+        apply(ctx, *({"op": "update_task", "task": f"WEB-{n}", "fields": {"estimated_minutes": 10 * n}} for n in (4, 5, 6, 7, 8)))
+        for patches in sets:
+            before = critical_path(ctx)
+            moved = patch_sets.validate_patch_set(ctx, PatchSet(patches=patches)).critical_paths.get("WEB")
+            if not refusal_of(ctx, patches):
+                seen = (before, before) if moved is None else (moved.before, moved.after)
+                assert seen == (before, critical_path(ctx))
+
+
+def critical_path(ctx: Context) -> CriticalPath:
+    """Return the critical path that the schedule shows; a deleted project has none."""
+    try:
+        schedule = projects.get_schedule(ctx, "WEB")
+    except DeletedResource:
+        return CriticalPath(minutes=0, tasks=[], tasks_total=0)
+    keys = schedule.critical_path
+    return CriticalPath(minutes=schedule.total_minutes, tasks=keys, tasks_total=len(keys))
 
 
 def _can_be_undone(ctx: Context, patch_set_id: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.errors import InvalidCursor
-from core.patches.ranking import rank
+from core.patches.ranking import connected, rank
 from core.patches.snapshot import TaskRecord
 from schemas.primitives import CLOSED_STATUSES, Priority, TaskStatus
 from schemas.tasks import TaskQuery
@@ -85,7 +85,7 @@ def test_the_ranking_of_a_whole_project_agrees_with_the_database(database: Datab
     tasks = grow(database, "WEB", seed=7)
 
     listed = database.read(lambda tx: tx.claim_candidates(tasks[0].project_id, now=NOW, limit=100))
-    ranked = rank(database.read(lambda tx: tx.standings(tasks[0].project_id)))
+    ranked = rank(database.read(lambda tx: connected(tx.light_project(tasks[0].project_id))))
 
     assert {item.key for item in ranked if item.is_free(NOW)} == {item.key for item in listed}
     assert listed
@@ -173,7 +173,7 @@ def test_what_may_be_claimed_is_ready_or_its_lease_has_ended(database: Database)
     here = database.read(lambda tx: tx.claim_candidates(web.id, now=NOW, limit=50))
     anywhere = database.read(lambda tx: tx.claim_candidates(None, now=NOW, limit=50))
     best = database.read(lambda tx: tx.claim_candidates(None, now=NOW, limit=1))
-    ranked = rank(database.read(lambda tx: tx.standings(web.id)))
+    ranked = rank(database.read(lambda tx: connected(tx.light_project(web.id))))
 
     assert [item.key for item in here] == [urgent.key, due.key, plain.key, lapsed.key, child.key]
     assert [item.key for item in ranked if item.is_free(NOW)] == [item.key for item in here]
