@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NODE := tests/node
+CONFORMANCE := tests/conformance
 UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra ai --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage mutate check lint-api format bench schemas lock clean
+.PHONY: help run setup test coverage mutate check lint-api conformance format bench schemas lock clean
 
 help: ## list the chores
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 13
 
 run: $(VENV)/.runtime ## start the REST gateway on 127.0.0.1:8000 (sets everything up the first time)
 	@exec $(BIN)/orchestrator-api
@@ -38,6 +39,9 @@ check: $(VENV)/.dev ## formatter, linter, strict types, import contracts, drift 
 
 lint-api: $(NODE)/node_modules/.package-lock.json ## OpenAPI and OWASP rules, the generated client, no break since the last release (needs Node 20)
 	cd $(NODE) && npm run --silent lint-api
+
+conformance: $(VENV)/.dev $(CONFORMANCE)/node_modules/.package-lock.json ## MCP against its official suite and the inspector (needs Node to install its own)
+	$(BIN)/python -m pytest -q -n 0 $(CONFORMANCE)/official.py
 
 format: $(VENV)/.dev ## format the code and mend what the linter can mend
 	$(BIN)/ruff format .
@@ -75,6 +79,6 @@ $(BIN)/python:
 	@echo "Creating $(VENV) and installing the locked packages; this happens once."
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(NODE)/node_modules/.package-lock.json: $(NODE)/package-lock.json
-	@cd $(NODE) && npm ci --silent --no-fund --no-audit
+%/node_modules/.package-lock.json: %/package-lock.json
+	@cd $* && npm ci --silent --no-fund --no-audit
 	@touch $@

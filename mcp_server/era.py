@@ -26,6 +26,7 @@ from mcp.types import (
     JSONRPCError,
     JSONRPCRequest,
     JSONRPCResponse,
+    ServerCapabilities,
     SubscribeRequestParams,
     SubscriptionsListenRequestParams,
     SubscriptionsListenResult,
@@ -53,6 +54,17 @@ def serve_subscriptions(
     low.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
     low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
     low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
+    promised = low.get_capabilities
+
+    def kept(*args: Any, **options: Any) -> ServerCapabilities:
+        """Return the capabilities without news of the lists: whoever serves `listen` promises them, and ours never change."""
+        found = promised(*args, **options)
+        for lists in (found.tools, found.prompts, found.resources):
+            if lists is not None:
+                lists.list_changed = False
+        return found
+
+    low.get_capabilities = kept  # type: ignore[method-assign]  # the SDK has no setting for it in the stateless era
 
 
 def serve_completions(server: MCPServer[Any], complete: Handler[CompleteRequestParams, CompleteResult]) -> None:

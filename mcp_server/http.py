@@ -51,6 +51,8 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app or await self._open()
+        # Blanks around a header's value are no part of it (RFC 9110, 5.5); the HTTP parser leaves some of them in.
+        scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
         call = asyncio.current_task()
         if scope["method"] != "POST" or call is None:  # a GET is a stream without an end of its own
             await app(scope, receive, send)

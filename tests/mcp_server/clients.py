@@ -1,9 +1,10 @@
 """Clients of the MCP server: the SDK's own, over stdio to a real process or in memory, and bare JSON-RPC lines."""
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,24 @@ async def memory_tools(
             yield Tools(connected)
     finally:
         orchestrator.close()
+
+
+@contextmanager
+def http_server(
+    folder: Path, *options: str, command: Sequence[str] = COMMAND, **settings: str
+) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """Run `orchestrator-mcp --http` on the database of `folder`, and give the address it prints."""
+    environment = gateway_environment(database_url(folder), **settings)
+    start = [*command, "--http", "127.0.0.1:0", *options]
+    with subprocess.Popen(start, env=environment, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            found = re.search(r"http://\S+(?=/mcp)", process.stderr.readline())
+            assert found is not None
+            yield found[0], process
+        finally:
+            process.terminate()
+            process.communicate(timeout=15)
 
 
 class Wire:

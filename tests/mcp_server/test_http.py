@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import re
 import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from core.services import access, projects
 from core.settings import Settings
 from core.wiring import Orchestrator
 from schemas.projects import ProjectCreate, ProjectUpdate
-from tests.mcp_server.clients import COMMAND, ERAS, INITIALIZE, Tools, database_url, modern
+from tests.mcp_server.clients import COMMAND, ERAS, INITIALIZE, Tools, database_url, http_server, modern
 from tests.support.servers import gateway_environment, gateway_process
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")  # the handshake era's requests
@@ -64,24 +64,8 @@ def gateway(folder: Path, owner: Orchestrator) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def guarded(folder: Path, keys: dict[str, str]) -> Iterator[str]:
-    with alone(folder, AUTH="api_key") as (url, _):
+    with http_server(folder, AUTH="api_key") as (url, _):
         yield url
-
-
-@contextmanager
-def alone(folder: Path, *options: str, **settings: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """Run `orchestrator-mcp --http` and give the address it prints."""
-    command = [*COMMAND, "--http", "127.0.0.1:0", *options]
-    environment = gateway_environment(database_url(folder), **settings)
-    with subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            found = re.search(r"http://\S+(?=/mcp)", process.stderr.readline())
-            assert found is not None
-            yield found[0], process
-        finally:
-            process.terminate()
-            process.communicate(timeout=15)
 
 
 @asynccontextmanager
@@ -202,7 +186,7 @@ def test_with_a_shared_secret_any_process_answers_any_request(folder: Path, owne
     params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = {"elicitation": {"form": {}}}
     about = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "apply_patch_set"}
 
-    with alone(folder, **settings) as (first, _), alone(folder, **settings) as (second, _):
+    with http_server(folder, **settings) as (first, _), http_server(folder, **settings) as (second, _):
         opened = post(first, None, {"id": 1, "method": "initialize", "params": INITIALIZE})
         listed = post(second, None, {"id": 2, "method": "tools/list"}, **{"MCP-Protocol-Version": "2025-11-25"})
         asked = body_of(post(first, None, {"id": 3, "method": "tools/call", "params": params}, **about))
@@ -217,6 +201,25 @@ def test_with_a_shared_secret_any_process_answers_any_request(folder: Path, owne
     assert applied["content"][0]["text"].startswith("Applied")
 
 
+def test_blanks_around_the_value_of_a_header_are_no_part_of_it(gateway: str) -> None:
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": " list_projects \t",  # httpx would not send it
+    }
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": modern({"name": "list_projects"})}
+
+    with closing(HTTPConnection(gateway.removeprefix("http://"), timeout=PATIENCE)) as connection:
+        connection.request("POST", "/mcp", json.dumps(call), headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+
+    assert answer.status == 200
+    assert '"isError":false' in text
+
+
 def body_of(answer: httpx2.Response) -> dict[str, Any]:
     line = next(line for line in answer.text.splitlines() if '"result"' in line)
     result: dict[str, Any] = json.loads(line.removeprefix("data: "))["result"]
@@ -224,7 +227,7 @@ def body_of(answer: httpx2.Response) -> dict[str, Any]:
 
 
 async def test_a_stop_ends_streams_and_the_process(folder: Path, owner: Orchestrator) -> None:
-    with alone(folder) as (url, process):
+    with http_server(folder) as (url, process):
         async with http_tools(url, "2026-07-28") as tools, tools.client.listen(resource_subscriptions=[WATCHED]) as stream:
             process.send_signal(signal.SIGTERM)
             rest = [event async for event in stream]

