@@ -70,6 +70,10 @@ class Context:
     joined: Joined | None = None  # set while such a call runs: all its writes are one transaction
     is_short: bool = False  # among calls that wait for one another, so none may read a whole project
 
+    def without_key(self) -> "Context":
+        """Return the context of a step that the caller's key does not stand for."""
+        return replace(self, attempt=None)
+
     def read(self, work: "Callable[[Transaction], T]") -> T:
         """Return `work(tx)` on one consistent state of the caller's workspace."""
         return (self.joined or self.storage).read(self.principal.workspace, work)
@@ -77,6 +81,14 @@ class Context:
     def write(self, work: "Callable[[Transaction], T]") -> T:
         """Return `work(tx)` once its effects are committed; it may be run again, so it has no side effects."""
         return (self.joined or self.storage).write(self.principal.workspace, work)
+
+    def together(self, work: "Callable[[Context], T]") -> T:
+        """Return `work(ctx)` with everything it writes in one transaction; it may be run again, so it has no other effects."""
+        if self.joined is not None:
+            return work(self)
+        return self.storage.write_late(
+            self.principal.workspace, lambda begin: work(replace(self, joined=Joined(self.storage, begin)))
+        )
 
     async def run(self, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a service off the event loop: among the short calls, or among the long ones if it says it must."""

@@ -68,6 +68,18 @@ class IdempotencyKeyReused(DomainError):
     code = ErrorCode.IDEMPOTENCY_KEY_REUSED
 
 
+class IdempotencyInProgress(DomainError):
+    """A call with this idempotency key still runs; wait a moment and repeat it with the same key."""
+
+    code = ErrorCode.IDEMPOTENCY_IN_PROGRESS
+
+
+class TurnInProgress(DomainError):
+    """This conversation still answers another message; send the next one when it has."""
+
+    code = ErrorCode.IDEMPOTENCY_IN_PROGRESS
+
+
 class PreconditionFailed(DomainError):
     """The item has changed since you read it; read it again."""
 

@@ -34,6 +34,7 @@ GENERATE = _one(
 )
 REFINE = _one("Three changes", {"project_id": "WEB", "feedback": "done WEB-3\nWEB-4 after WEB-2\nassign WEB-5 to @ana"})
 DECOMPOSE = _one("What to take into account", {"instructions": "one part for each page"})
+CHAT = _one("Two commands", {"message": "done WEB-3\nWEB-4 after WEB-2", "project_id": "WEB"})
 PATCH_SET = _one(
     "Two new tasks and a dependency",
     {

@@ -15,12 +15,12 @@ from schemas.patches import OPS, Patch
 
 TITLE = "Databricks Orchestrator API"
 DESCRIPTION = """Projects and tasks that change by reviewed patch sets: propose, see exactly what would change,
-apply it whole or not at all, revert it. `/api/...` is the same API as `/api/v1/...`. Every write takes `dry_run`."""
+apply it whole or not at all, revert it. `/api/...` is the same API as `/api/v1/...`. Every write of plans takes `dry_run`."""
 TAGS = [
     {"name": "projects", "description": "Projects, and the views of a whole project"},
     {"name": "tasks", "description": "Tasks, claims and comments"},
     {"name": "planner", "description": "From a written plan to a proposal; apply a reviewed patch set"},
-    {"name": "agent", "description": "What agents can do, and what they ask before they propose"},
+    {"name": "agent", "description": "Conversations with the agents, what they can do, and what agents ask before they propose"},
     {"name": "patch sets", "description": "Proposals and history: review, apply, reject, revert, rebase"},
     {"name": "events", "description": "The live feed of applied patch sets"},
     {"name": "health", "description": "For machines"},

@@ -5,7 +5,7 @@ A dry run needs less than the write it previews: `patches:propose`.
 
 from schemas.access import Scope
 
-READ, PROPOSE, APPLY = Scope.PROJECTS_READ, Scope.PATCHES_PROPOSE, Scope.PATCHES_APPLY
+READ, PROPOSE, APPLY, CHAT = Scope.PROJECTS_READ, Scope.PATCHES_PROPOSE, Scope.PATCHES_APPLY, Scope.AGENT_CHAT
 
 NEEDED: dict[str, Scope | None] = {
     "get_health": None,
@@ -36,6 +36,10 @@ NEEDED: dict[str, Scope | None] = {
     "propose_patch_set": PROPOSE,
     "rebase_patch_set": PROPOSE,
     "reject_patch_set": PROPOSE,  # somebody else's: patches:apply
+    "chat": CHAT,  # a proposal made in it: patches:propose too; an answer about plans: projects:read
+    "list_conversations": CHAT,
+    "get_conversation": CHAT,
+    "delete_conversation": CHAT,
     "create_project": APPLY,
     "patch_project": APPLY,
     "update_project": APPLY,

@@ -114,7 +114,7 @@ MEANINGS = {
         "Look at its state; for another change propose a new patch set.",
     ),
     ErrorCode.IDEMPOTENCY_IN_PROGRESS: Meaning(
-        "A call with the same idempotency key is still running.",
+        "A call with the same idempotency key is still running, or another message of the same conversation.",
         "Wait a moment and repeat the call with the same key.",
     ),
     ErrorCode.PRECONDITION_FAILED: Meaning(

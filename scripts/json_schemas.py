@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from schemas.agents import CapabilitiesResponse
 from schemas.changes import ApplyResponse, ChangeListResponse, RevisionDiff, ValidationResponse
+from schemas.chat import ChatRequest, ChatResponse, ConversationDetail, ConversationListResponse
 from schemas.errors import ErrorDetail
 from schemas.events import Event
 from schemas.export import ExportDocument
@@ -61,6 +62,7 @@ REQUESTS: dict[str, Any] = {
     "patch": Patch,
     "patch-set": ExactPatchSet,
     "apply-request": ApplyRequest,
+    "chat-request": ChatRequest,
     "decompose-request": DecomposeRequest,
     "import-request": ImportRequest,
     "planner-request": PlannerRequest,
@@ -79,8 +81,11 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "apply-response": ApplyResponse,
     "capabilities-response": CapabilitiesResponse,
     "change-list-response": ChangeListResponse,
+    "chat-response": ChatResponse,
     "comment": Comment,
     "comment-list-response": CommentListResponse,
+    "conversation-detail": ConversationDetail,
+    "conversation-list-response": ConversationListResponse,
     "error-detail": ErrorDetail,
     "event": Event,
     "export-document": ExportDocument,

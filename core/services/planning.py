@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 
 from core.context import Context, Scope
-from core.errors import DeletedResource, InvalidAiRequest, NotFound
+from core.errors import InvalidAiRequest
 from core.rules.commands import HELP, mentioned_keys, parse_commands
 from core.rules.plan import parse_plan
 from core.services.patch_sets import propose_patch_set
 from core.services.projects import live_project
-from core.services.tasks import live_task
 from core.storage.interface import Transaction
 from schemas.errors import ErrorCode, Issue, Severity
 from schemas.patches import PatchSet, PatchSetDetail
 from schemas.planning import ImportRequest, PlannerRequest, PlannerResponse, RefineRequest, UnparsedLine, Usage
 from schemas.projects import Project
+from schemas.tasks import Task
 
 TASKS_IN_ANSWER = 200
 
@@ -101,15 +101,14 @@ def refine_plan(ctx: Context, request: RefineRequest, *, dry_run: bool = False) 
 def _within(ctx: Context, tx: Transaction, request: RefineRequest) -> tuple[Project, dict[str, list[str]]]:
     """Return the project, and the tags of its live tasks that the text names, by key."""
     project = live_project(tx, request.project_id)
-    tags: dict[str, list[str]] = {}
-    for key in mentioned_keys(request.feedback):
-        try:
-            task = live_task(ctx, tx, key)
-        except (NotFound, DeletedResource):  # the commands that name it are answered as not understood
-            continue
-        if task.project_id == project.id:
-            tags[task.key] = task.tags
-    return project, tags
+    named = tasks_named(ctx, tx, request.feedback)
+    return project, {task.key: task.tags for task in named if task.project_id == project.id}
+
+
+def tasks_named(ctx: Context, tx: Transaction, text: str) -> list[Task]:
+    """Return the live tasks whose keys stand in `text`; commands that name others are answered as not understood."""
+    found = (tx.find_task(key, today=ctx.today) for key in mentioned_keys(text))
+    return [task for task in found if task is not None and task.deleted_at is None]
 
 
 def _not_understood(line: UnparsedLine) -> Issue:

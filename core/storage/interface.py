@@ -18,8 +18,11 @@ from core.patches.ranking import LightProject, Standing
 from core.patches.snapshot import Needs, Snapshot
 from schemas.access import ApiKey, Member
 from schemas.changes import Change, RefTarget, Totals
+from schemas.chat import ChatMessage, Conversation, ConversationListResponse
 from schemas.errors import Issue
 from schemas.events import Event
+from schemas.jobs import Job
+from schemas.paging import PageRequest
 from schemas.patches import HistoryResponse, PatchSetListResponse, PatchSetQuery, ProposalState
 from schemas.projects import Project, ProjectListResponse, ProjectQuery
 from schemas.tasks import Comment, CommentListResponse, Task, TaskListResponse, TaskQuery
@@ -55,6 +58,27 @@ class PatchSetRecord:
     changes_total: int = 0
     warnings: list[Issue] = field(default_factory=list)
     revisions: dict[str, int] = field(default_factory=dict)  # project key -> revision after
+
+
+@dataclass(slots=True)
+class ConversationRecord:
+    """A conversation as stored: what its caller sees, the summary of its earlier messages, and the turn that runs."""
+
+    conversation: Conversation
+    subject: str
+    summary: str = ""
+    summarized: int = 0  # messages that the summary stands for
+    turn: str | None = None
+    turn_ends_at: datetime | None = None  # after it the turn has died with its process
+
+
+@dataclass(slots=True)
+class JobRecord:
+    """A job as stored; while it runs, its process says so before the lease ends."""
+
+    job: Job
+    subject: str
+    lease_ends_at: datetime
 
 
 class Transaction(Protocol):
@@ -122,11 +146,53 @@ class Transaction(Protocol):
     def take_key(self, subject: str, key: str, *, fingerprint: str, now: datetime, expires_at: datetime) -> RecordedAnswer | None:
         """Take a key for this transaction, waiting for another that holds it; return how that one ended.
 
-        None means the key is ours until we commit, and `record_answer` is due. Removes some expired keys.
+        None means the key is ours until we commit, and after it until `expires_at`; `record_answer` or `free_key` is due.
+        Removes some expired keys.
         """
 
-    def record_answer(self, subject: str, key: str, *, answer: str, refused: bool) -> None:
-        """Store how the call of a key taken by this transaction ended."""
+    def record_answer(self, subject: str, key: str, *, answer: str, refused: bool, expires_at: datetime) -> bool:
+        """Store how the call of a key that was taken ended; False when it is not held any more."""
+
+    def free_key(self, subject: str, key: str) -> None:
+        """Give back a key that was taken, unless its call has ended."""
+
+    # -- conversations, each a caller's own
+    def save_conversation(self, record: ConversationRecord) -> None:
+        """Insert a conversation, or replace what is stored of it."""
+
+    def find_conversation(self, subject: str, conversation_id: str, *, lock: bool = False) -> ConversationRecord | None:
+        """Return a conversation of `subject`."""
+
+    def list_conversations(self, subject: str, query: PageRequest) -> ConversationListResponse:
+        """Return the conversations of `subject`, the one that was used last first."""
+
+    def delete_conversation(self, subject: str, conversation_id: str) -> bool:
+        """Remove a conversation of `subject` with all that was said; False when there is none."""
+
+    def add_message(self, conversation_id: str, message: ChatMessage) -> None:
+        """Append what was said to a conversation."""
+
+    def list_messages(self, conversation_id: str, *, before: int | None = None, limit: int = 100) -> list[ChatMessage]:
+        """Return the last messages of a conversation (those before number `before`), oldest first."""
+
+    # -- jobs and the use of models, each a caller's own
+    def add_job(self, record: JobRecord, *, forget_before: datetime) -> None:
+        """Store a new job, and remove those that were made before an instant."""
+
+    def find_job(self, subject: str, job_id: str) -> JobRecord | None:
+        """Return a job of `subject`."""
+
+    def end_job(self, job: Job) -> bool:
+        """Store how a job ended; False, and nothing is stored, when it has ended otherwise before."""
+
+    def renew_jobs(self, ids: Collection[str], lease_ends_at: datetime) -> set[str]:
+        """Say that the process of these jobs lives; return those that still run."""
+
+    def add_usage(self, subject: str, day: date, *, input_tokens: int, output_tokens: int) -> None:
+        """Count one answer of a model for `subject`."""
+
+    def used_tokens(self, subject: str, day: date) -> int:
+        """Return how many tokens `subject` has used on `day`."""
 
     # -- access
     def has_workspace(self) -> bool:

@@ -6,7 +6,7 @@ The routes come from the served OpenAPI document, the tools from the catalogue: 
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from mcp import Client
 
 from core.context import local_owner
-from core.services import access, patch_sets, projects, tasks
+from core.services import access, conversations, patch_sets, projects, tasks
 from core.settings import Settings
 from core.wiring import Orchestrator
 from http_api.app import create_app
@@ -24,6 +24,7 @@ from http_api.middleware import OPEN_PATHS
 from http_api.scopes import NEEDED
 from mcp_server.server import TOOL_NAMES, build_server
 from schemas.access import ROLE_SCOPES, Role, Scope
+from schemas.chat import ChatRequest
 from schemas.patches import PatchSet, PatchSetQuery
 from schemas.projects import ProjectCreate
 from schemas.tasks import TaskCreate
@@ -70,6 +71,9 @@ CALLS: dict[str, dict[str, Any]] = {
     "generate_plan": {"json": {"description": "Relaunch of the website"}},
     "refine_plan": {"json": {"project_id": "WEB", "feedback": "done WEB-1"}},
     "decompose_task": {"json": {}},
+    "chat": {"json": {"message": "show WEB"}},
+    "list_conversations": {},
+    "get_conversation": {},
     "validate_patch_set": {"json": RENAME},
     "propose_patch_set": {"json": CREATE},
     "rebase_patch_set": {},
@@ -88,6 +92,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "restore_task": {},
     "claim_task": {},
     "add_comment": {"json": {"body": "Hello"}},
+    "delete_conversation": {},
     "delete_task": {},
     "delete_project": {},
 }
@@ -102,6 +107,8 @@ OF_OWN_WORKSPACE = {
     "list_tasks",
     "list_next_tasks",
     "get_capabilities",
+    "chat",
+    "list_conversations",
     "import_outline",
     "generate_plan",
     "validate_patch_set",  # answers 200 with the issue NOT_FOUND
@@ -133,6 +140,7 @@ class World:
     keys: dict[str, str | None]
     proposed: str
     applied: str
+    conversation: str  # of the local owner: nobody else's
 
     def settings(self, **more: Any) -> Settings:
         return Settings(_env_file=None, database_url=f"sqlite:///{self.folder}/plan.db", auth="api_key", **more)
@@ -155,18 +163,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> World:
         owner, PatchSet(patches=[{"op": "update_task", "task": "WEB-1", "fields": {"description": SECRET}}])
     )
     assert applied.patch_set_id is not None
+    said = conversations.begin_turn(owner, ChatRequest(message=SECRET))
     keys: dict[str, str | None] = {"no key": None}
     for name, scopes in list(SCOPES.items())[1:]:
         home = "elsewhere" if name == "other workspace" else "default"
         keys[name] = access.create_api_key(orchestrator.context(local_owner(home)), name, scopes).key
     orchestrator.close()
-    return World(folder, keys, proposed.id, applied.patch_set_id)
+    return World(folder, keys, proposed.id, applied.patch_set_id, said.conversation_id)
 
 
 @pytest.fixture
 def world(template: World, tmp_path: Path) -> World:
     shutil.copy(template.folder / "plan.db", tmp_path / "plan.db")
-    return World(tmp_path, template.keys, template.proposed, template.applied)
+    return replace(template, folder=tmp_path)
 
 
 def operations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
@@ -184,7 +193,7 @@ def operations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
 
 def url_of(world: World, name: str, path: str) -> str:
     patch_set = world.applied if name in ("revert_patch_set", "list_changes") else world.proposed
-    return path.format(project_id="WEB", task_id="WEB-1", patch_set_id=patch_set)
+    return path.format(project_id="WEB", task_id="WEB-1", patch_set_id=patch_set, conversation_id=world.conversation)
 
 
 @asynccontextmanager
@@ -236,7 +245,7 @@ async def test_every_route_lets_in_whom_its_scope_says_and_nobody_else(world: Wo
                 assert answer.headers["www-authenticate"] == "Bearer"
             elif not allowed:
                 refused(answer, 403, "FORBIDDEN")
-            elif caller != "other workspace":
+            elif caller != "other workspace" and "{conversation_id}" not in path:
                 assert answer.status_code not in (401, 403), where
                 continue
             elif name not in OF_OWN_WORKSPACE:

@@ -26,7 +26,7 @@ class AccessRecords(Session):
 
     def make_workspace(self, now: datetime) -> None:
         """Create the workspace of this transaction unless it exists."""
-        self._write(postgresql.insert(workspaces).values(id=self.workspace, created_at=now).on_conflict_do_nothing())
+        self.write(postgresql.insert(workspaces).values(id=self.workspace, created_at=now).on_conflict_do_nothing())
 
     def add_api_key(self, stored: StoredKey) -> bool:
         """Store a new key; False, and nothing is stored, when a live key of the workspace has its name."""
@@ -40,7 +40,7 @@ class AccessRecords(Session):
             "created_at": key.created_at,
             "expires_at": key.expires_at,
         }
-        return self._write(postgresql.insert(api_keys).values(values).on_conflict_do_nothing()) == 1
+        return self.write(postgresql.insert(api_keys).values(values).on_conflict_do_nothing()) == 1
 
     def find_api_key(self, key_id: str) -> StoredKey | None:
         """Return the key of this id, of whatever workspace: it is the key that tells a caller's workspace."""
@@ -54,18 +54,18 @@ class AccessRecords(Session):
     def revoke_api_key(self, key_id: str, now: datetime) -> bool:
         """Revoke a live key of the workspace; False when there is none of this id."""
         live = (_A.workspace_id == self.workspace, _A.id == key_id, _A.revoked_at.is_(None))
-        return self._write(update(api_keys).where(*live).values(revoked_at=now)) == 1
+        return self.write(update(api_keys).where(*live).values(revoked_at=now)) == 1
 
     def record_key_use(self, key_id: str, now: datetime) -> None:
         """Store that a key of the workspace has been used."""
-        self._write(update(api_keys).where(_A.workspace_id == self.workspace, _A.id == key_id).values(last_used_at=now))
+        self.write(update(api_keys).where(_A.workspace_id == self.workspace, _A.id == key_id).values(last_used_at=now))
 
     def set_member(self, member: Member) -> None:
         """Add a member to the workspace, or give the one of this subject another role."""
         insert = postgresql.insert(memberships).values(
             workspace_id=self.workspace, subject=member.subject, role=member.role.value, created_at=member.created_at
         )
-        self._write(insert.on_conflict_do_update(index_elements=["workspace_id", "subject"], set_={"role": insert.excluded.role}))
+        self.write(insert.on_conflict_do_update(index_elements=["workspace_id", "subject"], set_={"role": insert.excluded.role}))
 
     def find_member(self, subject: str) -> Member | None:
         """Return the member of this subject."""
@@ -80,11 +80,7 @@ class AccessRecords(Session):
 
     def remove_member(self, subject: str) -> bool:
         """Remove a member from the workspace; False when there is none of this subject."""
-        return self._write(delete(memberships).where(_M.workspace_id == self.workspace, _M.subject == subject)) == 1
-
-    def _write(self, statement: Any) -> int:
-        touched: int = self.connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
-        return touched
+        return self.write(delete(memberships).where(_M.workspace_id == self.workspace, _M.subject == subject)) == 1
 
 
 def _stored(row: tuple[Any, ...]) -> StoredKey:

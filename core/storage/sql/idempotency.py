@@ -31,7 +31,11 @@ def _take() -> postgresql.Insert:
 
 TAKE = Statement(_take())
 FIND = Statement(select(_K.fingerprint, _K.refused, _K.answer).where(*_OWN, _K.expires_at > bindparam("now")))
-RECORD = Statement(update(idempotency_keys).where(*_OWN).values(answer=bindparam("a"), refused=bindparam("r")))
+_HELD = (*_OWN, _K.answer.is_(None))
+RECORD = Statement(
+    update(idempotency_keys).where(*_HELD).values(answer=bindparam("a"), refused=bindparam("r"), expires_at=bindparam("e"))
+)
+FREE = Statement(delete(idempotency_keys).where(*_HELD))
 REMOVE_EXPIRED = Statement(
     delete(idempotency_keys).where(
         _K.workspace_id == WORKSPACE,
@@ -67,6 +71,10 @@ class IdempotencyKeys(Session):
         self.execute(REMOVE_EXPIRED, now=instant(now), limit=REMOVED_AT_ONCE)
         return None
 
-    def record_answer(self, subject: str, key: str, *, answer: str, refused: bool) -> None:
-        """Store how the call of a key taken by this transaction ended."""
-        self.execute(RECORD, s=subject, k=key, a=answer, r=refused)
+    def record_answer(self, subject: str, key: str, *, answer: str, refused: bool, expires_at: datetime) -> bool:
+        """Store how the call of a key that was taken ended; False when it is not held any more."""
+        return self.execute(RECORD, s=subject, k=key, a=answer, r=refused, e=self.codec.dump_instant(expires_at)) == 1
+
+    def free_key(self, subject: str, key: str) -> None:
+        """Give back a key that was taken, unless its call has ended."""
+        self.execute(FREE, s=subject, k=key)

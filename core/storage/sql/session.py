@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import BindParameter, Connection, Dialect, Executable, Select, bindparam
+from sqlalchemy import BindParameter, Connection, Dialect, Executable, Select, UpdateBase, bindparam
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -129,6 +129,11 @@ class Session:
     def query(self, statement: Select[Any]) -> list[Row]:
         """Run a query that is built for one request, with SQLAlchemy's own conversions."""
         return [tuple(row) for row in self.connection.execute(statement, {"workspace": self.workspace})]
+
+    def write(self, statement: UpdateBase) -> int:
+        """Run a write that is built for one request; return how many rows it touched."""
+        touched: int = self.connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+        return touched
 
     def execute(self, statement: Statement, **parameters: Any) -> int:
         """Run a write; return how many rows it touched."""

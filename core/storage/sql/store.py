@@ -17,9 +17,11 @@ from core.storage.sql import engines, upgrade
 from core.storage.sql.access import AccessRecords
 from core.storage.sql.checkpoints import Checkpoints
 from core.storage.sql.claiming import ClaimReads
+from core.storage.sql.conversations import Conversations
 from core.storage.sql.events import EventReads
 from core.storage.sql.failures import ReadOnlyConnection, SerialisationFailure, translated
 from core.storage.sql.idempotency import IdempotencyKeys
+from core.storage.sql.jobs import Jobs
 from core.storage.sql.loading import Loading
 from core.storage.sql.past import PastReads
 from core.storage.sql.projects import ProjectReads
@@ -36,7 +38,9 @@ _PAUSE_SECONDS = 0.02
 _OUTCOMES: dict[type[DomainError], Outcome] = {StorageBusy: Outcome.BUSY, DatabaseError: Outcome.FAILED}
 
 
-class SqlTransaction(Loading, Saving, ProjectReads, ClaimReads, PastReads, EventReads, IdempotencyKeys, AccessRecords):
+class SqlTransaction(
+    Loading, Saving, ProjectReads, ClaimReads, PastReads, EventReads, IdempotencyKeys, AccessRecords, Conversations, Jobs
+):
     """One transaction on one workspace: everything `core.storage.interface.Transaction` asks for."""
 
 

@@ -298,3 +298,70 @@ memberships = Table(
     Column("created_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "subject"),
 )
+
+# A turn holds its conversation until it ends, or until its time is over.
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("id", CODE, nullable=False),
+    Column("subject", CODE, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("project_id", CODE),
+    Column("summary", Text, nullable=False),
+    Column("summarized", Integer, nullable=False),
+    Column("message_count", Integer, nullable=False),
+    Column("turn", CODE),
+    Column("turn_ends_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id"),
+)
+_V = conversations.c
+_index("ix_conversations_list", _V.workspace_id, _V.subject, _V.updated_at, _V.id)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("workspace_id", CODE, nullable=False),
+    Column("conversation_id", CODE, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("role", CODE, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("about", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "conversation_id", "number"),
+    _belongs_to("conversations", "conversation_id"),
+)
+
+# Calls that go on after they were answered. Their process renews the lease; one without has died with it.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("id", CODE, nullable=False),
+    Column("subject", CODE, nullable=False),
+    Column("operation", CODE, nullable=False),
+    Column("state", CODE, nullable=False),
+    Column("lease_ends_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("result", Json),
+    Column("error", Json),
+    PrimaryKeyConstraint("workspace_id", "id"),
+)
+_J = jobs.c
+_index("ix_jobs_age", _J.workspace_id, _J.created_at)
+
+# What each caller has used of models, by day.
+usage = Table(
+    "usage",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("subject", CODE, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("answers", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "subject", "day"),
+)

@@ -12,8 +12,8 @@ import pytest
 
 from core.clock import FixedClock
 from core.context import Context, Principal, Scope
-from core.errors import DomainError, IdempotencyKeyReused, NotFound
-from core.idempotency import FINAL, Attempt
+from core.errors import DomainError, IdempotencyInProgress, IdempotencyKeyReused, NotFound, StorageBusy
+from core.idempotency import FINAL, Attempt, answer_of, once_held
 from core.services import patch_sets, projects, tasks
 from core.services.patch_sets import Written
 from core.wiring import Orchestrator
@@ -256,3 +256,80 @@ async def test_a_call_killed_before_its_commit_is_done_by_its_repetition(orchest
     assert again.attempt is not None
     assert not again.attempt.replayed
     assert names(orchestrator) == ["Website"]
+
+
+class LongCall:
+    """A call of several transactions: it reads, waits for what it is told to, and creates a project at last."""
+
+    def __init__(self, *, fails: BaseException | None = None) -> None:
+        self.waits, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.fails = fails
+
+    async def __call__(self, ctx: Context) -> Written[Project]:
+        await ctx.without_key().run(projects.list_projects, ProjectQuery())
+        self.waits.set()
+        await self.goes_on.wait()
+        if self.fails is not None:
+            raise self.fails
+        return await ctx.run(create, "Website")
+
+    async def begin(self, ctx: Context) -> "asyncio.Task[Written[Project]]":
+        running = asyncio.create_task(self.deliver(ctx))
+        await self.waits.wait()
+        self.goes_on.set()
+        return running
+
+    async def deliver(self, ctx: Context) -> Written[Project]:
+        return await once_held(ctx, self, answer_of(create), seconds=60)
+
+
+async def test_a_call_of_several_transactions_is_done_once_and_duplicates_are_told_that_it_runs(
+    orchestrator: Orchestrator,
+) -> None:
+    call = LongCall()
+    running = asyncio.create_task(call.deliver(keyed(orchestrator)))
+    await call.waits.wait()
+
+    with pytest.raises(IdempotencyInProgress):
+        await call.deliver(keyed(orchestrator))
+    with pytest.raises(IdempotencyInProgress):
+        await keyed(orchestrator).run(create, "Website")
+    with pytest.raises(IdempotencyKeyReused):
+        await call.deliver(keyed(orchestrator, fingerprint="another"))
+    call.goes_on.set()
+    first = await running
+    again = keyed(orchestrator)
+
+    assert await call.deliver(again) == first
+    assert again.attempt is not None
+    assert again.attempt.replayed
+    assert names(orchestrator) == ["Website"]
+
+
+async def test_a_call_that_takes_longer_than_its_key_is_held_has_no_effect(orchestrator: Orchestrator, clock: FixedClock) -> None:
+    died = LongCall()
+    task = asyncio.create_task(died.deliver(keyed(orchestrator)))
+    await died.waits.wait()
+    clock.instant += timedelta(seconds=61)
+
+    second = await (await LongCall().begin(keyed(orchestrator)))
+    died.goes_on.set()
+
+    with pytest.raises(IdempotencyInProgress):  # it took too long, so it has no effect
+        await task
+    assert names(orchestrator) == ["Website"]
+    clock.instant += timedelta(hours=23)
+    assert await LongCall().deliver(keyed(orchestrator)) == second
+
+
+async def test_a_final_refusal_of_a_long_call_is_kept_and_any_other_end_frees_its_key(orchestrator: Orchestrator) -> None:
+    for passing in (ZeroDivisionError(), StorageBusy(), asyncio.CancelledError()):
+        with pytest.raises(type(passing)):
+            await (await LongCall(fails=passing).begin(keyed(orchestrator)))
+    with pytest.raises(NotFound):
+        await (await LongCall(fails=NotFound("gone")).begin(keyed(orchestrator)))
+
+    with pytest.raises(DomainError, match="gone") as refusal:
+        await LongCall().deliver(keyed(orchestrator))
+    assert refusal.value.code is ErrorCode.NOT_FOUND
+    assert names(orchestrator) == []

@@ -23,7 +23,7 @@ def call(tx: Transaction, key: str = "k", *, at: timedelta = timedelta()) -> obj
     """Take the key and record the first answer, unless there is one."""
     earlier = take(tx, key, at=at)
     if earlier is None:
-        tx.record_answer("ada", key, answer=FIRST.answer, refused=FIRST.refused)
+        tx.record_answer("ada", key, answer=FIRST.answer or "", refused=FIRST.refused, expires_at=NOW + at + DAY)
     return earlier
 
 
@@ -43,7 +43,7 @@ def test_a_taken_key_gives_the_answer_that_was_recorded(database: Database, othe
 def test_a_refusal_is_recorded_as_one(database: Database) -> None:
     def refuse(tx: Transaction) -> None:
         take(tx)
-        tx.record_answer("ada", "k", answer="{}", refused=True)
+        tx.record_answer("ada", "k", answer="{}", refused=True, expires_at=NOW + DAY)
 
     database.write(refuse)
 
@@ -165,3 +165,34 @@ def test_a_late_write_that_fails_leaves_nothing_behind(database: Database) -> No
         database.storage.write_late(database.workspace, work)
 
     assert database.read(lambda tx: tx.find_project("WEB")) is None
+
+
+def test_a_key_is_held_between_transactions_until_its_call_ends_or_its_time_is_over(database: Database, other: Database) -> None:
+    minute = timedelta(minutes=1)
+    held = RecordedAnswer(fingerprint="f", refused=False, answer=None)
+
+    def hold(tx: Transaction) -> object:
+        return tx.take_key("ada", "k", fingerprint="f", now=NOW, expires_at=NOW + minute)
+
+    def record(tx: Transaction) -> bool:
+        return tx.record_answer("ada", "k", answer=FIRST.answer or "", refused=False, expires_at=NOW + DAY)
+
+    assert database.write(hold) is None
+    assert other.write(hold) == held
+    database.write(lambda tx: tx.free_key("ada", "k"))
+    assert other.write(hold) is None
+    assert database.write(record)
+    assert not other.write(record)
+    other.write(lambda tx: tx.free_key("ada", "k"))
+    assert found(database, at=2 * minute) == FIRST
+
+
+def test_a_held_key_whose_time_is_over_can_be_taken_and_its_late_end_is_noticed(database: Database) -> None:
+    minute = timedelta(minutes=1)
+    database.write(lambda tx: tx.take_key("ada", "k", fingerprint="f", now=NOW, expires_at=NOW + minute))
+
+    assert database.write(lambda tx: call(tx, at=2 * minute)) is None
+    late = database.write(lambda tx: tx.record_answer("ada", "k", answer="{}", refused=False, expires_at=NOW + DAY))
+
+    assert not late
+    assert found(database, at=2 * minute) == FIRST

@@ -1,0 +1,29 @@
+"""One turn of a conversation: what is said is kept, answered, and never applied."""
+
+from core.context import Context, Scope
+from core.idempotency import answer_of, once_held
+from core.services.conversations import abandon_turn, begin_turn, end_turn, turn_seconds
+from core.services.rule_chat import answer_by_rules
+from schemas.chat import ChatRequest, ChatResponse
+
+
+async def chat(ctx: Context, request: ChatRequest) -> ChatResponse:
+    """Return the answer to a message of the caller; what it proposes is stored as a proposal.
+
+    Raises:
+        TurnInProgress: another message of the conversation is being answered.
+        NotFound, DeletedResource: the conversation or the project that the request names.
+        Forbidden: the message asks for a proposal, and the caller may not propose.
+    """
+    ctx.principal.require(Scope.AGENT_CHAT)
+    return await once_held(ctx, lambda held: _turn(held, request), answer_of(end_turn), seconds=turn_seconds(ctx))
+
+
+async def _turn(ctx: Context, request: ChatRequest) -> ChatResponse:
+    step = ctx.without_key()
+    turn = await step.run(begin_turn, request)
+    try:
+        return await ctx.run(end_turn, turn, answer_by_rules)
+    except BaseException:  # the conversation is let go however the turn ended
+        await step.run(abandon_turn, turn)
+        raise

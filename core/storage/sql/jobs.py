@@ -1,0 +1,75 @@
+"""Calls that go on after they were answered, and what callers have used of models."""
+
+from collections.abc import Collection
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql
+
+from core.storage.interface import JobRecord
+from core.storage.sql.session import Session
+from core.storage.sql.tables import jobs, usage
+from schemas.errors import ErrorDetail
+from schemas.jobs import Job, JobState
+
+_J = jobs.c
+_U = usage.c
+
+
+class Jobs(Session):
+    """The part of a transaction that keeps jobs, and counts tokens."""
+
+    def add_job(self, record: JobRecord, *, forget_before: datetime) -> None:
+        """Store a new job, and remove those that were made before an instant."""
+        job = record.job
+        values = {"id": job.id, "operation": job.operation, "state": job.state.value, "created_at": job.created_at}
+        lease = {"subject": record.subject, "lease_ends_at": record.lease_ends_at}
+        self.write(insert(jobs).values(workspace_id=self.workspace, **values, **lease))
+        self.write(delete(jobs).where(_J.workspace_id == self.workspace, _J.created_at < forget_before))
+
+    def find_job(self, subject: str, job_id: str) -> JobRecord | None:
+        """Return a job of `subject`."""
+        shown = (_J.id, _J.operation, _J.state, _J.created_at, _J.ended_at, _J.result, _J.error)
+        own = select(*shown, _J.lease_ends_at).where(_J.workspace_id == self.workspace, _J.subject == subject, _J.id == job_id)
+        for id_, operation, state, created_at, ended_at, result, error, lease_ends_at in self.query(own):
+            job = Job(
+                id=id_,
+                operation=operation,
+                state=JobState(state),
+                created_at=created_at,
+                ended_at=ended_at,
+                result=result,
+                error=None if error is None else ErrorDetail(**error),
+            )
+            return JobRecord(job, subject, lease_ends_at)
+        return None
+
+    def end_job(self, job: Job) -> bool:
+        """Store how a job ended; False, and nothing is stored, when it has ended otherwise before."""
+        values = {
+            "state": job.state.value,
+            "ended_at": job.ended_at,
+            "result": job.result,
+            "error": None if job.error is None else job.error.model_dump(mode="json"),
+        }
+        return self.write(update(jobs).where(*self._running([job.id])).values(values)) == 1
+
+    def renew_jobs(self, ids: Collection[str], lease_ends_at: datetime) -> set[str]:
+        """Say that the process of these jobs lives; return those that still run."""
+        self.write(update(jobs).where(*self._running(ids)).values(lease_ends_at=lease_ends_at))
+        return {row[0] for row in self.query(select(_J.id).where(*self._running(ids)))}
+
+    def _running(self, ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+        return _J.workspace_id == self.workspace, _J.id.in_(ids), _J.state == JobState.RUNNING.value
+
+    def add_usage(self, subject: str, day: date, *, input_tokens: int, output_tokens: int) -> None:
+        """Count one answer of a model for `subject`."""
+        counted = {"answers": 1, "input_tokens": input_tokens, "output_tokens": output_tokens}
+        statement = postgresql.insert(usage).values(workspace_id=self.workspace, subject=subject, day=day, **counted)
+        summed = {name: _U[name] + statement.excluded[name] for name in counted}
+        self.write(statement.on_conflict_do_update(index_elements=["workspace_id", "subject", "day"], set_=summed))
+
+    def used_tokens(self, subject: str, day: date) -> int:
+        """Return how many tokens `subject` has used on `day`."""
+        own = (_U.workspace_id == self.workspace, _U.subject == subject, _U.day == day)
+        return int(self.query(select(func.coalesce(func.sum(_U.input_tokens + _U.output_tokens), 0)).where(*own))[0][0])

@@ -1,0 +1,70 @@
+"""Conversations with the agents: say something, look back, forget."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+
+from core.services import chat as chatting
+from core.services import conversations
+from http_api import examples
+from http_api.bodies import StrictRoute
+from http_api.dependencies import RequestContext
+from http_api.envelope import Envelope, found, listed, written
+from http_api.errors import BODY, PAGED, WRITES, refusals
+from http_api.idempotency import WriteContext
+from schemas.chat import ChatRequest, ChatResponse, Conversation, ConversationDetail, ConversationListResponse
+from schemas.errors import ErrorCode
+from schemas.paging import PageRequest
+from schemas.primitives import ItemName
+
+router = APIRouter(prefix="/agent", tags=["agent"], route_class=StrictRoute)
+
+ConversationName = Annotated[ItemName, Path(description="id of the conversation")]
+
+
+@router.post(
+    "/chat",
+    operation_id="chat",
+    response_model=Envelope[ChatResponse],
+    responses=refusals(*BODY, *WRITES, ErrorCode.IDEMPOTENCY_IN_PROGRESS),
+)
+async def chat(ctx: WriteContext, request: Annotated[ChatRequest, Body(openapi_examples=examples.CHAT)]) -> Response:
+    """Answer a message in its conversation; what it proposes is stored as a proposal, and nothing is applied."""
+    return written(ctx, await chatting.chat(ctx, request))
+
+
+@router.get(
+    "/conversations",
+    operation_id="list_conversations",
+    response_model=Envelope[ConversationListResponse],
+    responses=refusals(*PAGED),
+)
+async def list_conversations(ctx: RequestContext, request: Request, query: Annotated[PageRequest, Query()]) -> Response:
+    """List your own conversations, the one that was used last first."""
+    return listed(ctx, request, await ctx.run(conversations.list_conversations, query))
+
+
+@router.get(
+    "/conversations/{conversation_id}",
+    operation_id="get_conversation",
+    response_model=Envelope[ConversationDetail],
+    responses=refusals(ErrorCode.NOT_FOUND),
+)
+async def get_conversation(
+    ctx: RequestContext,
+    conversation_id: ConversationName,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="only messages before the one of this number")] = None,
+) -> Response:
+    """Get a conversation of yours with its last messages; go on with it by its id in POST /agent/chat."""
+    return found(ctx, await ctx.run(conversations.get_conversation, conversation_id, before=before))
+
+
+@router.delete(
+    "/conversations/{conversation_id}",
+    operation_id="delete_conversation",
+    response_model=Envelope[Conversation],
+    responses=refusals(ErrorCode.NOT_FOUND, ErrorCode.IDEMPOTENCY_KEY_REUSED),
+)
+async def delete_conversation(ctx: WriteContext, conversation_id: ConversationName) -> Response:
+    """Forget a conversation of yours; the proposals made in it stay."""
+    return written(ctx, await ctx.run(conversations.delete_conversation, conversation_id))
