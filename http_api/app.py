@@ -33,7 +33,7 @@ from http_api.metrics import MULTIPROCESS_DIR, StoreMeter
 from http_api.middleware import Edge
 from http_api.rate_limits import RateLimits
 from http_api.ready import ReadyProjects
-from http_api.routes import agent, chat, docs, events, health, patch_sets, planner, projects, tasks
+from http_api.routes import agent, chat, docs, events, health, patch_sets, planner, projects, search, tasks
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -83,7 +83,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
     app.state.ready_projects = ReadyProjects()
     app.state.faces = faces
     app.add_middleware(Edge, gateway=app, orchestrator=orchestrator, limits=limits)
-    for room in (projects, tasks, planner, agent, chat, patch_sets, events):
+    for room in (projects, tasks, search, planner, agent, chat, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)
     for room in (health, docs):
         app.include_router(room.router)

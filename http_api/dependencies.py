@@ -8,10 +8,12 @@ from pydantic import BeforeValidator, Field
 
 from core.context import Context
 from core.errors import ValidationFailed
+from schemas.changes import EntityKind
 from schemas.paging import PageRequest
 from schemas.patches import PatchSetQuery, ProposalState
 from schemas.primitives import FilterText, ItemName, PriorityInput, ProjectStatusInput, TaskStatusInput
 from schemas.projects import ProjectQuery
+from schemas.search import SearchQuery
 from schemas.tasks import TaskQuery
 
 NEVER = -1  # a revision no item has
@@ -77,6 +79,13 @@ class TaskFilters(TaskQuery):
     parent: ItemName | None = Field(default=None, alias="parent_id", description="id or key")
     status: Annotated[list[TaskStatusInput], COMMAS] = []
     priority: Annotated[list[PriorityInput], COMMAS] = []
+
+
+class SearchFilters(SearchQuery):
+    """A search as a query string."""
+
+    project: ItemName | None = Field(default=None, alias="project_id", description="id or key: only of this project")
+    kind: Annotated[list[EntityKind], COMMAS] = Field(default=[], description="only these kinds of items")
 
 
 class PatchSetFilters(PatchSetQuery):

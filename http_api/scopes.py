@@ -28,6 +28,7 @@ NEEDED: dict[str, Scope | None] = {
     "get_task": READ,
     "list_comments": READ,
     "get_capabilities": READ,
+    "search": READ,
     "import_outline": PROPOSE,
     "generate_plan": PROPOSE,
     "refine_plan": PROPOSE,

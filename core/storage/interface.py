@@ -16,8 +16,9 @@ from core.idempotency import RecordedAnswer
 from core.patches.plan import Plan
 from core.patches.ranking import LightProject, Standing
 from core.patches.snapshot import Needs, Snapshot
+from core.words import Term
 from schemas.access import ApiKey, Member
-from schemas.changes import Change, RefTarget, Totals
+from schemas.changes import Change, EntityKind, RefTarget, Totals
 from schemas.chat import ChatMessage, Conversation, ConversationListResponse
 from schemas.errors import Issue
 from schemas.events import Event
@@ -25,6 +26,7 @@ from schemas.jobs import Job
 from schemas.paging import PageRequest
 from schemas.patches import HistoryResponse, PatchSetListResponse, PatchSetQuery, ProposalState
 from schemas.projects import Project, ProjectListResponse, ProjectQuery
+from schemas.search import SearchQuery
 from schemas.tasks import Comment, CommentListResponse, Task, TaskListResponse, TaskQuery
 
 T = TypeVar("T")
@@ -79,6 +81,24 @@ class JobRecord:
     job: Job
     subject: str
     lease_ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An item that search has found, with its texts as they are now."""
+
+    kind: EntityKind
+    id: str
+    key: str
+    project: str  # key
+    title: str
+    text: str  # description, or body of a comment
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    found: list[Found]
+    place: dict[str, Any]  # the fields of `schemas.paging.Paging`
 
 
 class Transaction(Protocol):
@@ -259,6 +279,16 @@ class Transaction(Protocol):
 
     def all_comments(self, project_id: str) -> list[Comment]:
         """Return the comments of all live tasks of a project, oldest first."""
+
+    # -- search; its index follows the history
+    def count_unindexed(self) -> tuple[int, int]:
+        """Return up to which `seq` everything is in the index, and the latest `seq`."""
+
+    def index_changes(self, limit: int) -> int:
+        """In a write, take the next changes into the index; return up to which `seq` everything is in it now."""
+
+    def find_documents(self, query: SearchQuery, terms: Sequence[Term]) -> FoundPage:
+        """Return one page of the live items that have all terms, the most relevant first; an unknown project is NotFound."""
 
     # -- finding work
     def light_project(self, project_id: str) -> LightProject:

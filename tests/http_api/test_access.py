@@ -67,6 +67,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "get_task": {},
     "list_comments": {},
     "get_capabilities": {},
+    "search": {"params": {"query": SECRET}},
     "import_outline": {"json": {"content": "# Plan\n\n- [ ] One\n", "format": "markdown"}},
     "generate_plan": {"json": {"description": "Relaunch of the website"}},
     "refine_plan": {"json": {"project_id": "WEB", "feedback": "done WEB-1"}},
@@ -109,6 +110,7 @@ OF_OWN_WORKSPACE = {
     "get_capabilities",
     "chat",
     "list_conversations",
+    "search",
     "import_outline",
     "generate_plan",
     "validate_patch_set",  # answers 200 with the issue NOT_FOUND

@@ -22,7 +22,7 @@ OPERATIONS = {
     "chat", "list_conversations", "get_conversation", "delete_conversation",
     "propose_patch_set", "list_patch_sets", "get_patch_set", "list_changes", "apply_proposal", "reject_patch_set",
     "revert_patch_set", "rebase_patch_set",
-    "stream_events",
+    "stream_events", "search",
     "get_health", "get_liveness", "get_readiness", "get_metrics",
 }  # fmt: skip
 

@@ -2,21 +2,41 @@
 
 import importlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from sqlalchemy import event, make_url
 
 from core.patches.snapshot import Needs
 from core.storage.interface import Transaction
 from core.storage.sql.session import SQLITE, Statement
+from core.storage.sql.store import SqlStorage
+from core.words import terms_of
+from schemas.search import SearchQuery
 from tests.storage.builders import Database, creation, project, proposal, task
 
-MODULES = ("names", "closure", "loading", "saving", "history", "display", "outline", "past", "tasks", "claiming", "idempotency")
-ONLY_POSTGRESQL = {"LOCK_SEQUENCE", "LOCK_PROJECTS"}
+MODULES = (
+    "names",
+    "closure",
+    "loading",
+    "saving",
+    "history",
+    "display",
+    "outline",
+    "past",
+    "tasks",
+    "claiming",
+    "idempotency",
+    "search",
+)
+ONLY_POSTGRESQL = {"LOCK_SEQUENCE", "LOCK_PROJECTS", "PUT_TSVECTOR"}
 # Reads bounded by their LIMIT; what may be claimed anywhere depends on every dependency there is.
 WHOLE_WORKSPACE = {"_NEWEST_PROJECT_KEYS", "CLAIMABLE"}
+# The last entry of an index, and the only row of a workspace.
+ONE_ROW = {"TAKE_SEQ", "LATEST_SEQ", "PROGRESS", "MOVE_PROGRESS"}
 
 
 def statements() -> Iterator[tuple[str, Statement]]:
@@ -34,10 +54,45 @@ def test_every_statement_seeks_by_more_than_the_workspace(migrated_file: Path) -
             sql, parameters, _ = statement.compiled(SQLITE.dialect)
             for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * len(parameters)):
                 scans = step.startswith("SCAN") and step.split()[1] not in ("json_each", "up", "down")
-                if (scans or step.endswith("(workspace_id=?)")) and name not in WHOLE_WORKSPACE | {"TAKE_SEQ"}:
+                if (scans or step.endswith("(workspace_id=?)")) and name not in WHOLE_WORKSPACE | ONE_ROW:
                     slow.append((name, step))
 
     assert slow == []
+
+
+def plan_of(database: Database, work: Callable[[Transaction], object]) -> list[str]:
+    """Return the steps by which SQLite runs the statements that `work` builds for one request."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    engine = cast(SqlStorage, database.storage)._writer
+    event.listen(engine, "before_cursor_execute", note)
+    database.read(work)
+    event.remove(engine, "before_cursor_execute", note)
+    with closing(sqlite3.connect(make_url(database.url).database or "")) as connection:
+        return [
+            step
+            for statement, parameters in asked
+            if statement.startswith("SELECT")
+            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_search_looks_up_the_words_and_then_their_items(database: Database) -> None:
+    """The other way round, the index of words would be asked once for every item of the workspace."""
+    database.create([web := project()], [task(web) for _ in range(3)])
+    query = SearchQuery(query="some words", project="WEB", kind=["task"])
+
+    steps = plan_of(database, lambda tx: tx.find_documents(query, terms_of(query.query)))
+
+    words = [place for place, step in enumerate(steps) if step.startswith("SCAN search_words VIRTUAL TABLE INDEX 0:M")]
+    assert words
+    for place in words:
+        assert steps[place + 1].startswith("SEARCH search_documents USING INTEGER PRIMARY KEY")
+        assert all(step.startswith(("SEARCH", "USE TEMP B-TREE FOR ORDER BY")) for step in steps[place + 1 : place + 5]), steps
 
 
 @pytest.mark.parametrize("size", [10, 2_000])

@@ -27,6 +27,7 @@ from core.storage.sql.past import PastReads
 from core.storage.sql.projects import ProjectReads
 from core.storage.sql.rounds import Round, Rounds
 from core.storage.sql.saving import Saving
+from core.storage.sql.search import Search
 from core.storage.sql.session import POSTGRESQL, SQLITE
 from core.storage.sql.watching import DatabaseWatch, watch_database
 
@@ -39,7 +40,7 @@ _OUTCOMES: dict[type[DomainError], Outcome] = {StorageBusy: Outcome.BUSY, Databa
 
 
 class SqlTransaction(
-    Loading, Saving, ProjectReads, ClaimReads, PastReads, EventReads, IdempotencyKeys, AccessRecords, Conversations, Jobs
+    Loading, Saving, ProjectReads, ClaimReads, PastReads, EventReads, IdempotencyKeys, AccessRecords, Conversations, Jobs, Search
 ):
     """One transaction on one workspace: everything `core.storage.interface.Transaction` asks for."""
 

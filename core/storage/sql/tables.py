@@ -4,12 +4,14 @@ A test holds these definitions equal to what the migrations build on both databa
 """
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
     Date,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -365,3 +368,39 @@ usage = Table(
     Column("output_tokens", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace_id", "subject", "day"),
 )
+# What search has taken in, by the history: everything before the change `ordinal` of the set `seq`.
+search_progress = Table(
+    "search_progress",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("ordinal", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id"),
+)
+
+# Items in the index, deleted ones as well; `number` is what the index knows them by.
+search_documents = Table(
+    "search_documents",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("kind", CODE, nullable=False),
+    Column("entity_id", CODE, nullable=False),
+    Column("project_id", CODE, nullable=False),
+    Column("task_id", CODE),
+    UniqueConstraint("workspace_id", "entity_id"),
+)
+
+# The index itself, which no table construct describes. Its words are made by `core.words`, so neither database may
+# take them for text: FTS5 separates them at blanks, a TSVECTOR gets them one by one.
+SEARCH_WORDS = {
+    "sqlite": ("CREATE VIRTUAL TABLE search_words USING fts5(title, body, tokenize = \"ascii tokenchars '-'\")",),
+    "postgresql": (
+        "CREATE TABLE search_words (number BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)",
+        "CREATE INDEX ix_search_words_words ON search_words USING gin (words)",
+    ),
+}
+for _dialect, _statements in SEARCH_WORDS.items():
+    for _statement in _statements:
+        event.listen(metadata, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
+event.listen(metadata, "before_drop", DDL("DROP TABLE IF EXISTS search_words"))  # type: ignore[no-untyped-call]
