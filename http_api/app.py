@@ -24,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from core.errors import DatabaseError
+from core.jobs import Jobs
 from core.llm.providers import configured
 from core.settings import Auth, Settings
 from core.wiring import InvalidSettings, Orchestrator, load_settings
@@ -33,7 +34,7 @@ from http_api.metrics import MULTIPROCESS_DIR, StoreMeter
 from http_api.middleware import Edge
 from http_api.rate_limits import RateLimits
 from http_api.ready import ReadyProjects
-from http_api.routes import agent, chat, docs, events, health, patch_sets, planner, projects, search, tasks
+from http_api.routes import agent, chat, docs, events, health, jobs, patch_sets, planner, projects, search, tasks
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -59,6 +60,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
     orchestrator = Orchestrator(settings, meter=StoreMeter())
     limits = RateLimits(settings)
     faces = [make(orchestrator) for make in endpoints.values()]
+    running = Jobs(orchestrator.context)
     closing: list[asyncio.Task[None]] = []  # held, or the loop would forget them
 
     def stop() -> None:
@@ -71,6 +73,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
         orchestrator.models.warm()
         with _told_to_stop(stop):
             yield
+        await running.close()
         for face in faces:
             await face.close()
         await limits.close()
@@ -82,8 +85,9 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
     app.state.orchestrator = orchestrator
     app.state.ready_projects = ReadyProjects()
     app.state.faces = faces
+    app.state.jobs = running
     app.add_middleware(Edge, gateway=app, orchestrator=orchestrator, limits=limits)
-    for room in (projects, tasks, search, planner, agent, chat, patch_sets, events):
+    for room in (projects, tasks, search, planner, agent, chat, jobs, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)
     for room in (health, docs):
         app.include_router(room.router)

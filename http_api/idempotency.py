@@ -28,13 +28,16 @@ async def write_context(
         str | None,
         Header(
             max_length=1_000,
-            description="`return=minimal`: answer without a body, with status, `ETag` and `Location` only; not for a dry run",
+            description="`return=minimal`: answer without a body, with status, `ETag` and `Location` only; not for a dry run. "
+            "`respond-async`, where 202 is documented: answer at once with a job, which goes on without you",
         ),
     ] = None,
 ) -> Context:
     """Return the context of a write; with a key, the one service it runs is run once."""
-    if prefer is not None and "return=minimal" in preferences(prefer) and "dry_run" not in request.query_params:
+    preferred = preferences(prefer or "")
+    if "return=minimal" in preferred and "dry_run" not in request.query_params:
         request.state.minimal = True  # the edge leaves the body out
+    request.state.deferred = "respond-async" in preferred
     if idempotency_key is None:
         return ctx
     return replace(ctx, attempt=Attempt(idempotency_key, await _fingerprint(request)))

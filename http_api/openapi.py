@@ -22,6 +22,7 @@ TAGS = [
     {"name": "search", "description": "Find items by their words"},
     {"name": "planner", "description": "From a written plan to a proposal; apply a reviewed patch set"},
     {"name": "agent", "description": "Conversations with the agents, what they can do, and what agents ask before they propose"},
+    {"name": "jobs", "description": "Calls that go on after they were answered"},
     {"name": "patch sets", "description": "Proposals and history: review, apply, reject, revert, rebase"},
     {"name": "events", "description": "The live feed of applied patch sets"},
     {"name": "health", "description": "For machines"},

@@ -29,6 +29,8 @@ NEEDED: dict[str, Scope | None] = {
     "list_comments": READ,
     "get_capabilities": READ,
     "search": READ,
+    "get_job": READ,
+    "cancel_job": READ,  # its caller had the scope of what it does
     "import_outline": PROPOSE,
     "generate_plan": PROPOSE,
     "refine_plan": PROPOSE,

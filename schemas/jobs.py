@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from schemas.errors import ErrorDetail
+from schemas.errors import ErrorDetail, Issue
 from schemas.primitives import Instant, Model
 
 
@@ -24,4 +24,5 @@ class Job(Model):
     created_at: Instant
     ended_at: Instant | None = None
     result: JsonValue = Field(default=None, description="once done: the `data` that the call would have answered")
+    warnings: list[Issue] = Field(default=[], description="the warnings of that answer")
     error: ErrorDetail | None = Field(default=None, description="why it failed")

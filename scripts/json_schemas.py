@@ -14,6 +14,7 @@ from schemas.chat import ChatRequest, ChatResponse, ConversationDetail, Conversa
 from schemas.errors import ErrorDetail
 from schemas.events import Event
 from schemas.export import ExportDocument
+from schemas.jobs import Job
 from schemas.patches import (
     MAX_PATCHES,
     ApplyRequest,
@@ -90,6 +91,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "event": Event,
     "export-document": ExportDocument,
     "history-response": HistoryResponse,
+    "job": Job,
     "patch-set-detail": PatchSetDetail,
     "patch-set-list-response": PatchSetListResponse,
     "planner-response": PlannerResponse,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
+from core.context import Context
 from core.services import chat as chatting
 from core.services import conversations
 from http_api import examples
@@ -12,6 +13,7 @@ from http_api.dependencies import RequestContext
 from http_api.envelope import Envelope, found, listed, written
 from http_api.errors import BODY, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
+from http_api.long_calls import ACCEPTED, LongCallContext
 from schemas.chat import ChatRequest, ChatResponse, Conversation, ConversationDetail, ConversationListResponse
 from schemas.errors import ErrorCode
 from schemas.paging import PageRequest
@@ -26,11 +28,15 @@ ConversationName = Annotated[ItemName, Path(description="id of the conversation"
     "/chat",
     operation_id="chat",
     response_model=Envelope[ChatResponse],
-    responses=refusals(*BODY, *WRITES, ErrorCode.IDEMPOTENCY_IN_PROGRESS),
+    responses=refusals(*BODY, *WRITES, ErrorCode.IDEMPOTENCY_IN_PROGRESS, ErrorCode.SERVICE_UNAVAILABLE) | ACCEPTED,
 )
-async def chat(ctx: WriteContext, request: Annotated[ChatRequest, Body(openapi_examples=examples.CHAT)]) -> Response:
+async def chat(call: LongCallContext, request: Annotated[ChatRequest, Body(openapi_examples=examples.CHAT)]) -> Response:
     """Answer a message in its conversation; what it proposes is stored as a proposal, and nothing is applied."""
-    return written(ctx, await chatting.chat(ctx, request))
+
+    async def answer(ctx: Context) -> Response:
+        return written(ctx, await chatting.chat(ctx, request))
+
+    return await call.answer(answer)
 
 
 @router.get(

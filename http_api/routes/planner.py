@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
 
+from core.context import Context
 from core.services import patch_sets, planning
 from http_api import examples
 from http_api.bodies import StrictRoute
@@ -11,6 +12,7 @@ from http_api.dependencies import DryRun
 from http_api.envelope import Envelope, proposed, written
 from http_api.errors import BODY, PATCH_SETS, WRITES, refusals
 from http_api.idempotency import WriteContext
+from http_api.long_calls import ACCEPTED, LongCallContext
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode
 from schemas.patches import PatchSet, PatchSetDetail
@@ -20,23 +22,37 @@ router = APIRouter(prefix="/planner", tags=["planner"], route_class=StrictRoute)
 
 
 @router.post(
-    "/import", operation_id="import_outline", response_model=Envelope[PlannerResponse], responses=refusals(*BODY, *WRITES)
+    "/import",
+    operation_id="import_outline",
+    response_model=Envelope[PlannerResponse],
+    responses=refusals(*BODY, *WRITES, ErrorCode.SERVICE_UNAVAILABLE) | ACCEPTED,
 )
 async def import_outline(
-    ctx: WriteContext, outline: Annotated[ImportRequest, Body(openapi_examples=examples.IMPORT)], dry_run: DryRun = False
+    call: LongCallContext, outline: Annotated[ImportRequest, Body(openapi_examples=examples.IMPORT)], dry_run: DryRun = False
 ) -> Response:
     """Turn a written plan into a stored proposal; nothing is applied."""
-    return written(ctx, await ctx.run_long(planning.import_outline, outline, dry_run=dry_run), dry_run=dry_run)
+
+    async def answer(ctx: Context) -> Response:
+        return written(ctx, await ctx.run_long(planning.import_outline, outline, dry_run=dry_run), dry_run=dry_run)
+
+    return await call.answer(answer)
 
 
 @router.post(
-    "/generate", operation_id="generate_plan", response_model=Envelope[PlannerResponse], responses=refusals(*BODY, *WRITES)
+    "/generate",
+    operation_id="generate_plan",
+    response_model=Envelope[PlannerResponse],
+    responses=refusals(*BODY, *WRITES, ErrorCode.SERVICE_UNAVAILABLE) | ACCEPTED,
 )
 async def generate_plan(
-    ctx: WriteContext, request: Annotated[PlannerRequest, Body(openapi_examples=examples.GENERATE)], dry_run: DryRun = False
+    call: LongCallContext, request: Annotated[PlannerRequest, Body(openapi_examples=examples.GENERATE)], dry_run: DryRun = False
 ) -> Response:
     """Turn a description into a stored proposal of a new project, by rules; nothing is applied."""
-    return written(ctx, await ctx.run_long(planning.generate_plan, request, dry_run=dry_run), dry_run=dry_run)
+
+    async def answer(ctx: Context) -> Response:
+        return written(ctx, await ctx.run_long(planning.generate_plan, request, dry_run=dry_run), dry_run=dry_run)
+
+    return await call.answer(answer)
 
 
 @router.post(
@@ -44,15 +60,20 @@ async def generate_plan(
     operation_id="refine_plan",
     status_code=201,
     response_model=Envelope[PatchSetDetail],
-    responses=refusals(*BODY, *WRITES, ErrorCode.INVALID_AI_REQUEST)
+    responses=refusals(*BODY, *WRITES, ErrorCode.INVALID_AI_REQUEST, ErrorCode.SERVICE_UNAVAILABLE)
+    | ACCEPTED
     | {200: {"model": Envelope[PatchSetDetail], "description": "Dry run: what would be proposed"}},
 )
 async def refine_plan(
-    ctx: WriteContext, request: Annotated[RefineRequest, Body(openapi_examples=examples.REFINE)], dry_run: DryRun = False
+    call: LongCallContext, request: Annotated[RefineRequest, Body(openapi_examples=examples.REFINE)], dry_run: DryRun = False
 ) -> Response:
     """Turn commands about a project into a stored proposal; nothing is applied, and what was not understood is a warning."""
-    refined = await ctx.run(planning.refine_plan, request, dry_run=dry_run)
-    return proposed(ctx, refined.proposal, warnings=refined.warnings, dry_run=dry_run)
+
+    async def answer(ctx: Context) -> Response:
+        refined = await ctx.run(planning.refine_plan, request, dry_run=dry_run)
+        return proposed(ctx, refined.proposal, warnings=refined.warnings, dry_run=dry_run)
+
+    return await call.answer(answer)
 
 
 @router.post(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
+from core.context import Context
 from core.services import claiming, decomposing, tasks
 from core.services.patch_sets import Written
 from http_api import examples
@@ -12,6 +13,7 @@ from http_api.dependencies import Cascade, DryRun, IfMatch, RequestContext, Task
 from http_api.envelope import API_PREFIX, Envelope, digest_tag, dump, found, listed, proposed, written
 from http_api.errors import BODY, GUARDED, NAMED, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
+from http_api.long_calls import ACCEPTED, LongCallContext
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode
 from schemas.paging import MAX_PER_PAGE
@@ -145,18 +147,23 @@ async def claim_task(
     operation_id="decompose_task",
     status_code=201,
     response_model=Envelope[PatchSetDetail],
-    responses=refusals(*BODY, *WRITES, ErrorCode.INVALID_AI_REQUEST, ErrorCode.AI_NOT_CONFIGURED)
+    responses=refusals(*BODY, *WRITES, ErrorCode.INVALID_AI_REQUEST, ErrorCode.AI_NOT_CONFIGURED, ErrorCode.SERVICE_UNAVAILABLE)
+    | ACCEPTED
     | {200: {"model": Envelope[PatchSetDetail], "description": "Dry run: what would be proposed"}},
 )
 async def decompose_task(
-    ctx: WriteContext,
+    call: LongCallContext,
     task_id: TaskName,
     request: Annotated[DecomposeRequest, Body(openapi_examples=examples.DECOMPOSE)] = AS_IT_IS,
     dry_run: DryRun = False,
 ) -> Response:
     """Turn the list in a task's description into a stored proposal of its subtasks; nothing is applied."""
-    split = await ctx.run(decomposing.decompose_task, task_id, request, dry_run=dry_run)
-    return proposed(ctx, split.proposal, warnings=split.warnings, dry_run=dry_run)
+
+    async def answer(ctx: Context) -> Response:
+        split = await ctx.run(decomposing.decompose_task, task_id, request, dry_run=dry_run)
+        return proposed(ctx, split.proposal, warnings=split.warnings, dry_run=dry_run)
+
+    return await call.answer(answer)
 
 
 @router.get(

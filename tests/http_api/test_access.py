@@ -16,7 +16,7 @@ import pytest
 from mcp import Client
 
 from core.context import local_owner
-from core.services import access, conversations, patch_sets, projects, tasks
+from core.services import access, conversations, jobs, patch_sets, projects, tasks
 from core.settings import Settings
 from core.wiring import Orchestrator
 from http_api.app import create_app
@@ -75,6 +75,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "chat": {"json": {"message": "show WEB"}},
     "list_conversations": {},
     "get_conversation": {},
+    "get_job": {},
     "validate_patch_set": {"json": RENAME},
     "propose_patch_set": {"json": CREATE},
     "rebase_patch_set": {},
@@ -93,6 +94,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "restore_task": {},
     "claim_task": {},
     "add_comment": {"json": {"body": "Hello"}},
+    "cancel_job": {},
     "delete_conversation": {},
     "delete_task": {},
     "delete_project": {},
@@ -117,6 +119,7 @@ OF_OWN_WORKSPACE = {
     "propose_patch_set",
     "create_project",
 }
+OF_ITS_CALLER = {"get_conversation", "delete_conversation", "get_job", "cancel_job"}  # 404 for everybody else
 TOOLS: dict[str, tuple[Scope, dict[str, Any]]] = {
     "list_projects": (Scope.PROJECTS_READ, {}),
     "get_project": (Scope.PROJECTS_READ, {"project": "WEB"}),
@@ -142,7 +145,8 @@ class World:
     keys: dict[str, str | None]
     proposed: str
     applied: str
-    conversation: str  # of the local owner: nobody else's
+    conversation: str  # of the local owner, as the job is: nobody else's
+    job: str
 
     def settings(self, **more: Any) -> Settings:
         return Settings(_env_file=None, database_url=f"sqlite:///{self.folder}/plan.db", auth="api_key", **more)
@@ -166,12 +170,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> World:
     )
     assert applied.patch_set_id is not None
     said = conversations.begin_turn(owner, ChatRequest(message=SECRET))
+    job = jobs.begin_job(owner, SECRET)
     keys: dict[str, str | None] = {"no key": None}
     for name, scopes in list(SCOPES.items())[1:]:
         home = "elsewhere" if name == "other workspace" else "default"
         keys[name] = access.create_api_key(orchestrator.context(local_owner(home)), name, scopes).key
     orchestrator.close()
-    return World(folder, keys, proposed.id, applied.patch_set_id, said.conversation_id)
+    return World(folder, keys, proposed.id, applied.patch_set_id, said.conversation_id, job.id)
 
 
 @pytest.fixture
@@ -195,7 +200,8 @@ def operations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
 
 def url_of(world: World, name: str, path: str) -> str:
     patch_set = world.applied if name in ("revert_patch_set", "list_changes") else world.proposed
-    return path.format(project_id="WEB", task_id="WEB-1", patch_set_id=patch_set, conversation_id=world.conversation)
+    own = {"conversation_id": world.conversation, "job_id": world.job}
+    return path.format(project_id="WEB", task_id="WEB-1", patch_set_id=patch_set, **own)
 
 
 @asynccontextmanager
@@ -247,7 +253,7 @@ async def test_every_route_lets_in_whom_its_scope_says_and_nobody_else(world: Wo
                 assert answer.headers["www-authenticate"] == "Bearer"
             elif not allowed:
                 refused(answer, 403, "FORBIDDEN")
-            elif caller != "other workspace" and "{conversation_id}" not in path:
+            elif caller != "other workspace" and name not in OF_ITS_CALLER:
                 assert answer.status_code not in (401, 403), where
                 continue
             elif name not in OF_OWN_WORKSPACE:

@@ -20,6 +20,7 @@ OPERATIONS = {
     "import_outline", "generate_plan", "refine_plan", "decompose_task", "apply_patch_set",
     "get_capabilities", "validate_patch_set",
     "chat", "list_conversations", "get_conversation", "delete_conversation",
+    "get_job", "cancel_job",
     "propose_patch_set", "list_patch_sets", "get_patch_set", "list_changes", "apply_proposal", "reject_patch_set",
     "revert_patch_set", "rebase_patch_set",
     "stream_events", "search",

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from core.storage.interface import JobRecord
 from core.storage.sql.session import Session
 from core.storage.sql.tables import jobs, usage
-from schemas.errors import ErrorDetail
+from schemas.errors import ErrorDetail, Issue
 from schemas.jobs import Job, JobState
 
 _J = jobs.c
@@ -29,9 +29,9 @@ class Jobs(Session):
 
     def find_job(self, subject: str, job_id: str) -> JobRecord | None:
         """Return a job of `subject`."""
-        shown = (_J.id, _J.operation, _J.state, _J.created_at, _J.ended_at, _J.result, _J.error)
+        shown = (_J.id, _J.operation, _J.state, _J.created_at, _J.ended_at, _J.result, _J.warnings, _J.error)
         own = select(*shown, _J.lease_ends_at).where(_J.workspace_id == self.workspace, _J.subject == subject, _J.id == job_id)
-        for id_, operation, state, created_at, ended_at, result, error, lease_ends_at in self.query(own):
+        for id_, operation, state, created_at, ended_at, result, warnings, error, lease_ends_at in self.query(own):
             job = Job(
                 id=id_,
                 operation=operation,
@@ -39,6 +39,7 @@ class Jobs(Session):
                 created_at=created_at,
                 ended_at=ended_at,
                 result=result,
+                warnings=[Issue(**warning) for warning in warnings or []],
                 error=None if error is None else ErrorDetail(**error),
             )
             return JobRecord(job, subject, lease_ends_at)
@@ -50,6 +51,7 @@ class Jobs(Session):
             "state": job.state.value,
             "ended_at": job.ended_at,
             "result": job.result,
+            "warnings": [warning.model_dump(mode="json") for warning in job.warnings],
             "error": None if job.error is None else job.error.model_dump(mode="json"),
         }
         return self.write(update(jobs).where(*self._running([job.id])).values(values)) == 1

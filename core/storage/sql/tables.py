@@ -350,6 +350,7 @@ jobs = Table(
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Column("result", Json),
+    Column("warnings", Json),
     Column("error", Json),
     PrimaryKeyConstraint("workspace_id", "id"),
 )

@@ -7,7 +7,7 @@ import pytest
 
 from core.storage.interface import ConversationRecord, JobRecord
 from schemas.chat import ChatMessage, Conversation, Route, Speaker
-from schemas.errors import ErrorCode, ErrorDetail
+from schemas.errors import ErrorCode, ErrorDetail, Issue
 from schemas.jobs import Job, JobState
 from schemas.paging import PageRequest
 from schemas.planning import Usage
@@ -105,7 +105,10 @@ def test_messages_come_back_as_they_were_said_the_last_ones_first_asked_for(data
 def test_a_job_ends_once(database: Database, state: JobState, result: Any, error: ErrorDetail | None) -> None:
     record = job()
     database.write(lambda tx: tx.add_job(record, forget_before=NOW - timedelta(days=1)))
-    ended = record.job.model_copy(update={"state": state, "ended_at": LATER, "result": result, "error": error})
+    warnings = [Issue(code=ErrorCode.INVALID_AI_REQUEST, message="line 2 was not understood")]
+    ended = record.job.model_copy(
+        update={"state": state, "ended_at": LATER, "result": result, "warnings": warnings, "error": error}
+    )
 
     assert database.read(lambda tx: tx.find_job("ann", record.job.id)) == record
     assert database.write(lambda tx: tx.end_job(ended))

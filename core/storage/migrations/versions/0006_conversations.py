@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant, nullable=False),
         sa.Column("ended_at", Instant),
         sa.Column("result", Json),
+        sa.Column("warnings", Json),
         sa.Column("error", Json),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_jobs_workspace_id"),
         sa.PrimaryKeyConstraint("workspace_id", "id", name="pk_jobs"),
