@@ -27,8 +27,15 @@ V = TypeVar("V")
 
 CACHE_SECONDS = 5.0  # so long a revoked key, or a member's former role, may still work
 CACHED = 1_000
+RECHECK_SECONDS = 5.0  # so often whoever reads on without end is looked up again
 USE_RECORDED_EVERY = timedelta(minutes=1)
 NO_CREDENTIALS = "This server wants to know who is calling."
+
+
+def bearer(authorization: str | None) -> str | None:
+    """Return the key or token of `Authorization: Bearer ...`; other schemes are none of ours."""
+    scheme, _, value = (authorization or "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
 
 class Authenticator(Protocol):
@@ -53,6 +60,25 @@ def make_authenticator(settings: Settings, storage: "Storage", runner: Runner, c
             from core.tokens import TokenVerifier  # cryptography is loaded only where it is used
 
             return Tokens(TokenVerifier(settings), storage, runner)
+
+
+async def access_ended(authenticator: Authenticator, credential: str | None, principal: Principal) -> DomainError:
+    """Return, once it is so, why `credential` does not let anybody read as `principal` any more.
+
+    For streams, which are let in once and have no end of their own. A database or key server that does not answer ends none.
+    """
+    while True:
+        await asyncio.sleep(RECHECK_SECONDS)
+        try:
+            known = await authenticator.authenticate(credential)
+            known.require(Scope.PROJECTS_READ)
+        except (Unauthorized, TokenExpired, Forbidden) as refused:
+            return refused
+        except DomainError as unknown:
+            log.info("whether %s may read on is not known now: %s", principal.subject, unknown.message)
+        else:
+            if known.workspace != principal.workspace:
+                return Forbidden("These credentials have been moved to another workspace.")
 
 
 class LocalOwner:

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from core.auth import Authenticator, make_authenticator
+from core.auth import Authenticator, access_ended, make_authenticator
 from core.clock import Clock, SystemClock
 from core.context import OWNER, Context, Principal
+from core.errors import DomainError
 from core.events import EventFeed
 from core.executor import StoreExecutor
 from core.ids import IdSource, RandomIds
@@ -148,6 +149,10 @@ class Orchestrator:
     async def authenticate(self, credential: str | None) -> Principal:
         """Return whom an API key or a token stands for; see `core.auth.Authenticator`."""
         return await self._authenticator.authenticate(credential)
+
+    async def access_ended(self, credential: str | None, principal: Principal) -> DomainError:
+        """Return, once it is so, why `credential` does not let its bearer read as `principal` any more."""
+        return await access_ended(self._authenticator, credential, principal)
 
     def context(self, principal: Principal | None = None, request_id: str | None = None) -> Context:
         """Return the context of one request; without a principal, that of the local owner."""

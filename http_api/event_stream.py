@@ -5,7 +5,7 @@ heartbeats too, so that a reader of one quiet project does not come back to a lo
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from fastapi.sse import format_sse_event
@@ -26,12 +26,13 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second
 
 
 class EventStream(StreamingResponse):
-    """The events of a reader until it, or its client, ends; a client that takes nothing for long is left."""
+    """The events of a reader until it, its client, or the client's access ends; a client that takes nothing for long is left."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, access_ended: Callable[[], Awaitable[DomainError]]) -> None:
         self._reader = reader
+        self._access_ended = access_ended
         self._messages = _messages(reader)
         super().__init__(self._messages, headers=HEADERS)
 
@@ -44,6 +45,7 @@ class EventStream(StreamingResponse):
                 raise ClientDisconnect from None
 
         EVENT_STREAMS.inc()
+        guard = asyncio.create_task(self._end_with_access())
         try:
             async with aclosing(self._messages):
                 if scope["state"]["bodiless"]:
@@ -53,7 +55,12 @@ class EventStream(StreamingResponse):
                     await super().__call__(scope, receive, send_in_time)
         finally:
             EVENT_STREAMS.dec()
+            guard.cancel()
             self._reader.close()
+
+    async def _end_with_access(self) -> None:
+        await self._access_ended()
+        self._reader.end(EndReason.ACCESS_ENDED)
 
 
 async def _messages(reader: Reader) -> AsyncGenerator[bytes]:

@@ -21,6 +21,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.auth import bearer
 from core.errors import DomainError
 from core.origins import foreign
 from core.settings import Auth, Settings
@@ -116,7 +117,7 @@ class Edge:
         path = request.scope["path"]
         if path in OPEN_PATHS:
             return None
-        stranger = await self._stranger(request, given)
+        stranger = await self._stranger(request)
         if path not in UNCOUNTED_PATHS and (taken := await self._taken(request, known=stranger is None)) is not None:
             answer.headers += taken.headers
             if not taken.allowed:
@@ -125,10 +126,10 @@ class Edge:
                 return refusal(request, detail, {"Retry-After": str(taken.wait)})
         return None if stranger is None else refusal(request, stranger)
 
-    async def _stranger(self, request: Request, given: Mapping[bytes, bytes]) -> ErrorDetail | None:
+    async def _stranger(self, request: Request) -> ErrorDetail | None:
         """Find out who is calling, for the routes; return the refusal of those nobody knows."""
         try:
-            request.state.principal = await self.orchestrator.authenticate(credential(given.get(b"authorization")))
+            request.state.principal = await self.orchestrator.authenticate(bearer(request.headers.get("authorization")))
         except DomainError as refused:
             return refused.detail()
         return None
@@ -220,12 +221,6 @@ def _sunset_headers(day: date | None) -> RawHeaders:
         (b"deprecation", f"@{int(since.timestamp())}".encode()),
         (b"sunset", format_datetime(sunset, usegmt=True).encode()),
     ]
-
-
-def credential(authorization: bytes | None) -> str | None:
-    """Return the key or token of `Authorization: Bearer ...`; other schemes are none of ours."""
-    scheme, _, value = (authorization or b"").decode("latin-1").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
 
 def canonical(scope: Scope) -> Scope:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import Context as McpContext
 
+from core.auth import bearer
 from core.context import Context
 from core.wiring import Orchestrator
 
@@ -68,5 +69,12 @@ async def caller_context(request: ServerRequestContext[Orchestrator, Any]) -> Co
     orchestrator = request.lifespan_context
     if request.request is not None:  # HTTP; see `mcp_server.http`
         return orchestrator.context(request.request.state.principal)
-    key = orchestrator.settings.orchestrator_api_key
-    return orchestrator.context(await orchestrator.authenticate(key.get_secret_value() if key else None))
+    return orchestrator.context(await orchestrator.authenticate(credential_of(request)))
+
+
+def credential_of(request: ServerRequestContext[Orchestrator, Any]) -> str | None:
+    """Return the key or token that a request came with, over stdio the one the process was started with."""
+    if request.request is not None:
+        return bearer(request.request.headers.get("authorization"))
+    key = request.lifespan_context.settings.orchestrator_api_key
+    return key.get_secret_value() if key else None

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from core.auth import bearer
 from core.errors import DomainError
 from core.origins import foreign
 from core.wiring import Orchestrator
@@ -55,7 +56,7 @@ class Endpoint:
         scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
         call = asyncio.current_task()
         if scope["method"] != "POST" or call is None:  # a GET is a stream without an end of its own
-            await app(scope, receive, send)
+            await self._stream(app, scope, receive, send)
             return
         self._calls.add(call)
         try:
@@ -68,6 +69,30 @@ class Endpoint:
         from mcp_server.server import catalogue
 
         return catalogue()
+
+    async def _stream(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer until the client, or its access, ends."""
+        begun = False
+
+        async def send_begun(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        given = bearer(dict(scope["headers"]).get(b"authorization", b"").decode("latin-1"))
+        answer = asyncio.ensure_future(app(scope, receive, send_begun))
+        guard = asyncio.ensure_future(self._orchestrator.access_ended(given, scope["state"]["principal"]))
+        try:
+            await asyncio.wait((answer, guard), return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                answer.result()
+                return
+        finally:
+            guard.cancel()
+            answer.cancel()
+        await asyncio.wait((answer,))
+        if begun:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def close(self) -> None:
         """Let calls finish, then end sessions and streams. The feed of events is closed before."""
@@ -148,8 +173,7 @@ class Guard:
         elif (foreign := self._foreign(headers)) is not None:
             await refuse(send, 403, f"FORBIDDEN: {foreign}")
         else:
-            kind, _, credential = headers.get("authorization", "").partition(" ")
-            given = credential.strip() or None if kind.lower() == "bearer" else None
+            given = bearer(headers.get("authorization"))
             try:
                 principal = await self._orchestrator.authenticate(given)
             except DomainError as refused:

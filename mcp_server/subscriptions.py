@@ -7,7 +7,7 @@ A notification only says "read it again": it may come once for several changes.
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from typing import Any
 
 from mcp import MCPError
@@ -28,13 +28,15 @@ from core.context import Context
 from core.errors import DomainError
 from core.events import FeedEnded, Reader
 from core.wiring import Orchestrator
-from mcp_server.calls import caller_context, events
+from mcp_server.calls import caller_context, credential_of, events
 from mcp_server.era import connection_of, serve_subscriptions
 from schemas.events import Event
 
 CallContext = ServerRequestContext[Any, Any]
 
 SCHEME = "orchestrator://"
+SCHEMA_URI = f"{SCHEME}schemas/patch-set"  # of what is served, the one that never changes
+MAX_NAME = 200
 STATE = "orchestrator.subscriptions"  # where a connection keeps its client
 RETRY_SECONDS = 1.0
 
@@ -76,13 +78,18 @@ class Subscriptions:
     async def listen(self, ctx: CallContext, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Answer `subscriptions/listen`: the answer is the stream, and lasts until the client ends it."""
         caller = await _caller(ctx)
-        return await self._of(caller).listen(ctx, caller, params)
+        asked = params.notifications.resource_subscriptions or ()
+        uris = [
+            uri for uri in dict.fromkeys(asked) if await _is_served(caller, uri)
+        ]  # what is left is what the client is told of
+        honoured = params.notifications.model_copy(update={"resource_subscriptions": uris})
+        return await self._of(caller).listen(ctx, caller, params.model_copy(update={"notifications": honoured}))
 
     async def subscribe(self, ctx: CallContext, params: SubscribeRequestParams) -> EmptyResult:
         """Answer `resources/subscribe`, of the handshake era; it lasts as long as the connection."""
-        if not params.uri.startswith(SCHEME):
-            raise MCPError(INVALID_PARAMS, "There is no such resource.", data={"uri": params.uri})
         caller = await _caller(ctx)
+        if not await _is_served(caller, params.uri):
+            raise MCPError(INVALID_PARAMS, "There is no such resource.", data={"uri": params.uri})
         await self._of(caller).subscribe(ctx, caller, params.uri)
         return EmptyResult()
 
@@ -100,7 +107,25 @@ async def _caller(ctx: CallContext) -> Context:
     try:
         return await caller_context(ctx)
     except DomainError as refused:
-        raise MCPError(INTERNAL_ERROR, f"{refused.code}: {refused.message}") from None
+        raise _error(refused) from None
+
+
+async def _is_served(caller: Context, uri: str) -> bool:
+    """Return whether `uri` names something that can be read here, or could be if it were restored."""
+    scheme, _, address = uri.partition(SCHEME)
+    kind, _, name = address.partition("/")
+    parameter = {"projects": "project", "tasks": "task", "patch-sets": "patch_set"}.get(kind)
+    if scheme or parameter is None or len(name) > MAX_NAME:
+        return uri == SCHEMA_URI
+    try:
+        known: bool = await caller.run(events.is_known, **{parameter: name})
+    except DomainError as refused:
+        raise _error(refused) from None
+    return known
+
+
+def _error(refused: DomainError) -> MCPError:
+    return MCPError(INTERNAL_ERROR, f"{refused.code}: {refused.message}")
 
 
 class _Workspace:
@@ -117,36 +142,52 @@ class _Workspace:
     async def listen(
         self, ctx: CallContext, caller: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
-        uris = [uri for uri in params.notifications.resource_subscriptions or () if uri.startswith(SCHEME)]
+        uris = params.notifications.resource_subscriptions or []
         await self._watch(caller, uris)
+        listening = asyncio.ensure_future(self._listen(ctx, params))
+        guard = asyncio.ensure_future(self._access_ended(ctx, caller))
         try:
-            return await self._listen(ctx, params)
+            await asyncio.wait((listening, guard), return_when=asyncio.FIRST_COMPLETED)
+            if listening.done():
+                return listening.result()
+            raise _error(guard.result())
         finally:
+            guard.cancel()
+            listening.cancel()
             self._unwatch(uris)
 
+    def _access_ended(self, ctx: CallContext, caller: Context) -> Awaitable[DomainError]:
+        return self._orchestrator.access_ended(credential_of(ctx), caller.principal)
+
     async def subscribe(self, ctx: CallContext, caller: Context, uri: str) -> None:
-        client = self._client_of(ctx)
+        client = self._client_of(ctx, caller)
         if uri not in client.uris:
             client.uris.add(uri)
             await self._watch(caller, [uri])
 
     def unsubscribe(self, ctx: CallContext, uri: str) -> None:
-        client = self._client_of(ctx)
-        if uri in client.uris:
+        client: _HandshakeClient | None = connection_of(ctx).state.get(STATE)
+        if client is not None and uri in client.uris:
             client.uris.remove(uri)
             self._unwatch([uri])
 
-    def _client_of(self, ctx: CallContext) -> "_HandshakeClient":
+    def _client_of(self, ctx: CallContext, caller: Context) -> "_HandshakeClient":
         connection = connection_of(ctx)
-        client: _HandshakeClient | None = connection.state.get(STATE)
-        if client is None:
-            client = connection.state[STATE] = _HandshakeClient(connection, self._bus)
+        known: _HandshakeClient | None = connection.state.get(STATE)
+        if known is not None:
+            return known
+        client = connection.state[STATE] = _HandshakeClient(connection, self._bus)
+        guard = asyncio.ensure_future(self._access_ended(ctx, caller))
 
-            def leave() -> None:
+        def leave(_: object = None) -> None:
+            guard.cancel()
+            if connection.state.get(STATE) is client:  # else it has left already
+                del connection.state[STATE]
                 client.close()
                 self._unwatch(client.uris)
 
-            connection.exit_stack.callback(leave)
+        guard.add_done_callback(leave)
+        connection.exit_stack.callback(leave)
         return client
 
     async def _watch(self, caller: Context, uris: Collection[str]) -> None:
@@ -169,7 +210,7 @@ class _Workspace:
         try:
             return self._orchestrator.events.subscribe(await caller.run(events.get_place))
         except DomainError as refused:
-            raise MCPError(INTERNAL_ERROR, f"{refused.code}: {refused.message}") from None
+            raise _error(refused) from None
 
     async def _announce(self, reader: Reader) -> None:
         try:

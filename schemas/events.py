@@ -42,6 +42,7 @@ class EndReason(StrEnum):
     SLOW_READER = "slow_reader"
     SHUTDOWN = "shutdown"
     FAILURE = "failure"
+    ACCESS_ENDED = "access_ended"  # the key or token was revoked, has expired, or may not read any more
 
 
 class StreamClosed(Model):

@@ -1,4 +1,4 @@
-"""Where readers of the live feed begin."""
+"""Where readers of the live feed begin, and what can be watched."""
 
 from core.context import Context, Scope
 from core.errors import ValidationFailed
@@ -25,5 +25,19 @@ def get_place(ctx: Context, *, project: str | None = None, after: int | None = N
             )
         project_id = None if project is None else project_named(tx, project).id
         return Place(ctx.principal.workspace, latest if after is None else after, latest, project_id)
+
+    return ctx.read(work)
+
+
+def is_known(ctx: Context, *, project: str | None = None, task: str | None = None, patch_set: str | None = None) -> bool:
+    """Return whether there is such a project, task or patch set, deleted ones included: what can be watched."""
+    ctx.principal.require(Scope.PROJECTS_READ)
+
+    def work(tx: Transaction) -> bool:
+        if project is not None:
+            return tx.find_project(project) is not None
+        if task is not None:
+            return tx.find_task(task, today=ctx.today) is not None
+        return patch_set is not None and tx.count_changes(patch_set) is not None
 
     return ctx.read(work)

@@ -1,13 +1,16 @@
 """The live feed: what is applied, as it is applied."""
 
 import re
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from core.auth import bearer
 from core.services import events
+from core.wiring import Orchestrator
 from http_api.bodies import StrictRoute
 from http_api.dependencies import RequestContext
 from http_api.errors import refusals
@@ -69,4 +72,6 @@ async def stream_events(
 ) -> EventStream:
     """Stream every applied patch set, whichever process applied it, in order and once."""
     place = await ctx.run(events.get_place, project=project_id, after=asked if sent is None else sent)
-    return EventStream(request.app.state.orchestrator.events.subscribe(place))
+    orchestrator: Orchestrator = request.app.state.orchestrator
+    access_ended = partial(orchestrator.access_ended, bearer(request.headers.get("authorization")), ctx.principal)
+    return EventStream(orchestrator.events.subscribe(place), access_ended)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import ValidationError
 
+from core import auth
 from core.auth import CACHE_SECONDS, ApiKeys, Cache
 from core.clock import FixedClock
 from core.context import OWNER, Context, Principal, local_owner
@@ -423,3 +424,41 @@ def test_only_owners_see_who_may_come_in(opened: Opening, service: Callable[[Con
 
     with pytest.raises(DomainError, match="may not"):
         service(process.context(caller))
+
+
+class Scripted:
+    """An authenticator that answers one thing after another."""
+
+    def __init__(self, *answers: Principal | DomainError) -> None:
+        self.answers = list(answers)
+
+    async def authenticate(self, credential: str | None) -> Principal:  # noqa: ARG002  the port's
+        answer = self.answers.pop(0)
+        if isinstance(answer, DomainError):
+            raise answer
+        return answer
+
+
+READER = Principal("ana", "default", frozenset({Scope.PROJECTS_READ}))
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        (Unauthorized(), "UNAUTHORIZED"),
+        (TokenExpired(), "TOKEN_EXPIRED"),
+        (Forbidden(), "FORBIDDEN"),
+        (Principal("ana", "default", frozenset({Scope.AGENT_CHAT})), "FORBIDDEN"),
+        (Principal("ana", "elsewhere", READER.scopes), "FORBIDDEN"),
+    ],
+)
+async def test_access_ends_when_the_caller_may_not_read_any_more_and_not_when_nobody_knows(
+    monkeypatch: pytest.MonkeyPatch, last: Principal | DomainError, code: str
+) -> None:
+    monkeypatch.setattr(auth, "RECHECK_SECONDS", 0)
+    caller = Scripted(READER, ServiceUnavailable(), READER, last)
+
+    ended = await auth.access_ended(caller, "orc_...", READER)
+
+    assert ended.code == code
+    assert caller.answers == []

@@ -125,6 +125,50 @@ async def test_what_the_server_itself_changes_is_announced(tmp_path: Path, other
     assert told == uri
 
 
+NOTHING = [
+    "orchestrator://projects/NONE",
+    "orchestrator://projects/",
+    "orchestrator://tasks/WEB-99",
+    "orchestrator://patch-sets/ps_0000000000000000",
+    "orchestrator://schemas/other",
+    "orchestrator://elsewhere/WEB",
+    "https://example.com/projects/WEB",
+    "orchestrator://projects/" + "W" * 300,
+]
+
+
+@pytest.mark.parametrize("uri", NOTHING)
+async def test_what_names_nothing_cannot_be_watched_by_clients_of_the_handshake_era(other: Orchestrator, uri: str) -> None:
+    async with connected(build_server(other), "legacy") as watching:
+        with pytest.raises(MCPError, match="There is no such resource") as refused:
+            await watching.client.subscribe_resource(uri)
+
+    assert refused.value.error.data == {"uri": uri}
+
+
+async def test_a_stream_honours_only_what_names_something(other: Orchestrator) -> None:
+    served = ["orchestrator://projects/web", "orchestrator://tasks/WEB-1", "orchestrator://schemas/patch-set"]
+
+    async with (
+        connected(build_server(other), "2026-07-28") as watching,
+        watching.client.listen(resource_subscriptions=[*NOTHING, *served]) as stream,
+    ):
+        honoured = stream.honored.resource_subscriptions
+
+    assert honoured == served
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_what_has_been_deleted_can_be_watched_until_it_comes_back(other: Orchestrator, era: str) -> None:
+    projects.delete_project(other.context(), "API")
+
+    async with connected(build_server(other), era) as watching, watching.watch("orchestrator://projects/API") as announced:
+        await asyncio.to_thread(projects.restore_project, other.context(), "API")
+        told = await announced()
+
+    assert told == "orchestrator://projects/API"
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_only_what_is_watched_is_announced(tmp_path: Path, other: Orchestrator, era: str) -> None:
     uri = "orchestrator://projects/API"
