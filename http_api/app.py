@@ -34,7 +34,7 @@ from http_api.metrics import MULTIPROCESS_DIR, StoreMeter
 from http_api.middleware import Edge
 from http_api.rate_limits import RateLimits
 from http_api.ready import ReadyProjects
-from http_api.routes import agent, chat, docs, events, health, jobs, patch_sets, planner, projects, search, tasks
+from http_api.routes import agent, chat, docs, events, health, jobs, patch_sets, planner, projects, search, tasks, trash
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -87,7 +87,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
     app.state.faces = faces
     app.state.jobs = running
     app.add_middleware(Edge, gateway=app, orchestrator=orchestrator, limits=limits)
-    for room in (projects, tasks, search, planner, agent, chat, jobs, patch_sets, events):
+    for room in (projects, tasks, search, trash, planner, agent, chat, jobs, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)
     for room in (health, docs):
         app.include_router(room.router)

@@ -15,6 +15,7 @@ from schemas.primitives import FilterText, ItemName, PriorityInput, ProjectStatu
 from schemas.projects import ProjectQuery
 from schemas.search import SearchQuery
 from schemas.tasks import TaskQuery
+from schemas.trash import TrashQuery
 
 NEVER = -1  # a revision no item has
 _TAG = re.compile(r'"([^"]*)"')
@@ -86,6 +87,12 @@ class SearchFilters(SearchQuery):
 
     project: ItemName | None = Field(default=None, alias="project_id", description="id or key: only of this project")
     kind: Annotated[list[EntityKind], COMMAS] = Field(default=[], description="only these kinds of items")
+
+
+class TrashFilters(TrashQuery):
+    """The trash as a query string."""
+
+    project: ItemName | None = Field(default=None, alias="project_id", description="id or key: only this project and its tasks")
 
 
 class PatchSetFilters(PatchSetQuery):

@@ -19,7 +19,7 @@ apply it whole or not at all, revert it. `/api/...` is the same API as `/api/v1/
 TAGS = [
     {"name": "projects", "description": "Projects, and the views of a whole project"},
     {"name": "tasks", "description": "Tasks, claims and comments"},
-    {"name": "search", "description": "Find items by their words"},
+    {"name": "search", "description": "Find items by their words, and deleted ones"},
     {"name": "planner", "description": "From a written plan to a proposal; apply a reviewed patch set"},
     {"name": "agent", "description": "Conversations with the agents, what they can do, and what agents ask before they propose"},
     {"name": "jobs", "description": "Calls that go on after they were answered"},

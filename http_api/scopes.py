@@ -31,6 +31,7 @@ NEEDED: dict[str, Scope | None] = {
     "search": READ,
     "get_job": READ,
     "cancel_job": READ,  # its caller had the scope of what it does
+    "list_trash": READ,
     "import_outline": PROPOSE,
     "generate_plan": PROPOSE,
     "refine_plan": PROPOSE,

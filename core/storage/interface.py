@@ -28,6 +28,7 @@ from schemas.patches import HistoryResponse, PatchSetListResponse, PatchSetQuery
 from schemas.projects import Project, ProjectListResponse, ProjectQuery
 from schemas.search import SearchQuery
 from schemas.tasks import Comment, CommentListResponse, Task, TaskListResponse, TaskQuery
+from schemas.trash import TrashQuery, TrashResponse
 
 T = TypeVar("T")
 
@@ -289,6 +290,9 @@ class Transaction(Protocol):
 
     def find_documents(self, query: SearchQuery, terms: Sequence[Term]) -> FoundPage:
         """Return one page of the live items that have all terms, the most relevant first; an unknown project is NotFound."""
+
+    def list_trash(self, query: TrashQuery) -> TrashResponse:
+        """Return one page of deletions, the latest first; an unknown project is NotFound."""
 
     # -- finding work
     def light_project(self, project_id: str) -> LightProject:

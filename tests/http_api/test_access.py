@@ -68,6 +68,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "list_comments": {},
     "get_capabilities": {},
     "search": {"params": {"query": SECRET}},
+    "list_trash": {},
     "import_outline": {"json": {"content": "# Plan\n\n- [ ] One\n", "format": "markdown"}},
     "generate_plan": {"json": {"description": "Relaunch of the website"}},
     "refine_plan": {"json": {"project_id": "WEB", "feedback": "done WEB-1"}},
@@ -113,6 +114,7 @@ OF_OWN_WORKSPACE = {
     "chat",
     "list_conversations",
     "search",
+    "list_trash",
     "import_outline",
     "generate_plan",
     "validate_patch_set",  # answers 200 with the issue NOT_FOUND

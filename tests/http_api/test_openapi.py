@@ -23,7 +23,7 @@ OPERATIONS = {
     "get_job", "cancel_job",
     "propose_patch_set", "list_patch_sets", "get_patch_set", "list_changes", "apply_proposal", "reject_patch_set",
     "revert_patch_set", "rebase_patch_set",
-    "stream_events", "search",
+    "stream_events", "search", "list_trash",
     "get_health", "get_liveness", "get_readiness", "get_metrics",
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,9 +11,11 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from core.context import Context, local_owner
 from core.settings import Settings
 from core.storage.interface import Storage
 from core.storage.sql.store import open_store
+from core.wiring import Orchestrator
 from tests.storage.builders import NOW, Database
 
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/test")
@@ -80,6 +83,21 @@ def other(database: Database) -> Iterator[Database]:
     storage = opened(database.url)
     yield Database(storage, database.workspace, database.kind, database.url)
     storage.close()
+
+
+@contextmanager
+def process(database: Database, workspace: str | None = None) -> Iterator[Context]:
+    """Give the context of a process of its own on the database."""
+    orchestrator = Orchestrator(Settings(_env_file=None, database_url=database.url, pool_size=4))
+    yield orchestrator.context(local_owner(workspace or database.workspace))
+    orchestrator.close()
+
+
+@pytest.fixture
+def ctx(database: Database) -> Iterator[Context]:
+    """Services on either database."""
+    with process(database) as context:
+        yield context
 
 
 def new_database(server: str) -> Iterator[str]:

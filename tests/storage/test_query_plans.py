@@ -31,6 +31,7 @@ MODULES = (
     "claiming",
     "idempotency",
     "search",
+    "trash",
 )
 ONLY_POSTGRESQL = {"LOCK_SEQUENCE", "LOCK_PROJECTS", "PUT_TSVECTOR"}
 # Reads bounded by their LIMIT; what may be claimed anywhere depends on every dependency there is.

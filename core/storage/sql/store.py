@@ -29,6 +29,7 @@ from core.storage.sql.rounds import Round, Rounds
 from core.storage.sql.saving import Saving
 from core.storage.sql.search import Search
 from core.storage.sql.session import POSTGRESQL, SQLITE
+from core.storage.sql.trash import Trash
 from core.storage.sql.watching import DatabaseWatch, watch_database
 
 T = TypeVar("T")
@@ -40,7 +41,18 @@ _OUTCOMES: dict[type[DomainError], Outcome] = {StorageBusy: Outcome.BUSY, Databa
 
 
 class SqlTransaction(
-    Loading, Saving, ProjectReads, ClaimReads, PastReads, EventReads, IdempotencyKeys, AccessRecords, Conversations, Jobs, Search
+    Loading,
+    Saving,
+    ProjectReads,
+    ClaimReads,
+    PastReads,
+    EventReads,
+    IdempotencyKeys,
+    AccessRecords,
+    Conversations,
+    Jobs,
+    Search,
+    Trash,
 ):
     """One transaction on one workspace: everything `core.storage.interface.Transaction` asks for."""
 

@@ -2,18 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from core.context import Context, local_owner
+from core.context import Context
 from core.errors import NotFound
 from core.services import patch_sets, projects, reverting, search, tasks
-from core.settings import Settings
-from core.wiring import Orchestrator
 from core.words import terms_of, words_of
 from schemas.changes import ApplyResponse
 from schemas.patches import PatchSet
@@ -21,6 +17,7 @@ from schemas.projects import ProjectCreate
 from schemas.search import SearchQuery, SearchResponse
 from schemas.tasks import TaskCreate, TaskQuery, TaskUpdate
 from tests.storage.builders import Database
+from tests.storage.conftest import process
 
 NASTY = [
     '"',
@@ -49,20 +46,6 @@ NASTY = [
     "🚀 日本 हि ½ ﷺ \u202e \u0301",
 ]
 TEXTS = ["项目管理系统", "ภาษาไทย", "हिन्दी में लिखा", "Ελληνικά", "🚀 launch", "ﬁnal ½", "naïve café", "a" * 255]
-
-
-@contextmanager
-def process(database: Database, workspace: str | None = None) -> Iterator[Context]:
-    """Give the context of a process of its own on the database."""
-    orchestrator = Orchestrator(Settings(_env_file=None, database_url=database.url, pool_size=4))
-    yield orchestrator.context(local_owner(workspace or database.workspace))
-    orchestrator.close()
-
-
-@pytest.fixture
-def ctx(database: Database) -> Iterator[Context]:
-    with process(database) as context:
-        yield context
 
 
 def apply(ctx: Context, *patches: dict[str, Any]) -> ApplyResponse:
