@@ -14,6 +14,7 @@ from schemas.access import Scope
 if TYPE_CHECKING:  # the port brings all of core.patches along, which a first answer can do without
     from core.llm.port import Models
     from core.storage.interface import Storage, Transaction
+    from schemas.patches import ApprovalMeans
 
 __all__ = ["LOCAL", "OWNER", "Context", "Principal", "Runner", "Scope", "local_owner"]
 
@@ -66,6 +67,7 @@ class Context:
     now: datetime
     today: date
     request_id: str
+    approval: "ApprovalMeans | None" = None  # how a caller who applies something approved it
     attempt: Attempt | None = None  # set when the caller named this call by a key, so that it is done once
     joined: Joined | None = None  # set while such a call runs: all its writes are one transaction
     is_short: bool = False  # among calls that wait for one another, so none may read a whole project

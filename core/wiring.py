@@ -26,6 +26,7 @@ from core.settings import Settings
 if TYPE_CHECKING:
     from core.llm.port import Models
     from core.storage.interface import Storage, Transaction, Watch
+    from schemas.patches import ApprovalMeans
 
 T = TypeVar("T")
 
@@ -154,7 +155,9 @@ class Orchestrator:
         """Return, once it is so, why `credential` does not let its bearer read as `principal` any more."""
         return await access_ended(self._authenticator, credential, principal)
 
-    def context(self, principal: Principal | None = None, request_id: str | None = None) -> Context:
+    def context(
+        self, principal: Principal | None = None, request_id: str | None = None, *, approval: "ApprovalMeans | None" = None
+    ) -> Context:
         """Return the context of one request; without a principal, that of the local owner."""
         now = self._clock.now()
         return Context(
@@ -167,6 +170,7 @@ class Orchestrator:
             now=now,
             today=now.astimezone(self._zone).date(),
             request_id=request_id or self._ids.new_id(),
+            approval=approval,
         )
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from core.context import Context
 from core.errors import ValidationFailed
 from schemas.changes import EntityKind
 from schemas.paging import PageRequest
-from schemas.patches import PatchSetQuery, ProposalState
+from schemas.patches import ApprovalMeans, PatchSetQuery, ProposalState
 from schemas.primitives import FilterText, ItemName, PriorityInput, ProjectStatusInput, TaskStatusInput
 from schemas.projects import ProjectQuery
 from schemas.search import SearchQuery
@@ -24,7 +24,8 @@ _REVISION = re.compile(r"(\d{1,18})(?:\.[^\"]*)?")
 
 async def request_context(request: Request) -> Context:
     """Return the context of this request; its caller is known since the edge."""
-    context: Context = request.app.state.orchestrator.context(request.state.principal, request_id=request.state.request_id)
+    caller, request_id = request.state.principal, request.state.request_id
+    context: Context = request.app.state.orchestrator.context(caller, request_id, approval=ApprovalMeans.REST)
     return context
 
 

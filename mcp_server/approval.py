@@ -5,11 +5,13 @@ the stateless era the client repeats the call with the answer, and the SDK accep
 very question it was given to: a plan that has changed in between is asked about again.
 """
 
+from dataclasses import replace
 from typing import Annotated
 
 from mcp.server.mcpserver import AcceptedElicitation, Elicit, ElicitationResult, Resolve
 from pydantic import BaseModel, Field
 
+from core.context import Context
 from core.errors import Forbidden
 from core.settings import Approval
 from mcp_server.calls import CallContext, patch_sets, reverting, services_context
@@ -17,6 +19,7 @@ from mcp_server.rendering import totals_text
 from mcp_server.tools.arguments import BaseRevisions, Patches
 from mcp_server.tools.sets import Only, patch_set_of
 from schemas.changes import ApplyResponse
+from schemas.patches import ApprovalMeans
 
 QUESTION_LINES = 20
 ELSEWHERE = "a person can do it over REST (POST /api/v1/patch-sets/{id}/apply or /revert) or with `orchestrator apply ps_...`"
@@ -79,10 +82,16 @@ def must_ask(ctx: CallContext) -> bool:
             return True
 
 
-def require_approval(outcome: ElicitationResult[Confirm]) -> None:
-    """Raise Forbidden unless the user agreed."""
+async def approved_context(ctx: CallContext, outcome: ElicitationResult[Confirm]) -> Context:
+    """Return the context of the services, which records how the user agreed.
+
+    Raises:
+        Forbidden: the user did not.
+    """
     if not (isinstance(outcome, AcceptedElicitation) and outcome.data.approve):
         raise Forbidden("The user did not approve; nothing was changed.", hint="ask what should be different, then propose again")
+    was_asked = ctx.request_context.lifespan_context.settings.approval is Approval.ELICIT
+    return replace(await services_context(ctx), approval=ApprovalMeans.MCP_ELICITATION if was_asked else ApprovalMeans.MCP_HOST)
 
 
 def _question(title: str, effect: ApplyResponse) -> Elicit[Confirm]:

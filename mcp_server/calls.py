@@ -15,6 +15,7 @@ from mcp.server.mcpserver import Context as McpContext
 from core.auth import bearer
 from core.context import Context
 from core.wiring import Orchestrator
+from schemas.patches import ApprovalMeans
 
 __all__ = [
     "CallContext",
@@ -68,8 +69,8 @@ async def caller_context(request: ServerRequestContext[Orchestrator, Any]) -> Co
     """
     orchestrator = request.lifespan_context
     if request.request is not None:  # HTTP; see `mcp_server.http`
-        return orchestrator.context(request.request.state.principal)
-    return orchestrator.context(await orchestrator.authenticate(credential_of(request)))
+        return orchestrator.context(request.request.state.principal, approval=ApprovalMeans.MCP)
+    return orchestrator.context(await orchestrator.authenticate(credential_of(request)), approval=ApprovalMeans.MCP)
 
 
 def credential_of(request: ServerRequestContext[Orchestrator, Any]) -> str | None:

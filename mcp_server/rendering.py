@@ -35,6 +35,7 @@ PATCH_SET_FACTS = {
     "created_at",
     "closed_at",
     "closed_by",
+    "approval",
     "reverts",
     "revisions",
 }
@@ -168,6 +169,7 @@ def patch_set_line(patch_set: PatchSetSummary) -> str:
     by = safe_word(patch_set.author) + (f" ({safe_word(patch_set.engine)})" if patch_set.engine != "caller" else "")
     if patch_set.closed_by not in (None, patch_set.author):
         by += f", {patch_set.state} by {safe_word(patch_set.closed_by or '')}"
+    by += f" via {patch_set.approval}" if patch_set.approval else ""
     undone = f" (reverts {listed(patch_set.reverts)})" if patch_set.reverts else ""
     applied = patch_set.state is ProposalState.APPLIED
     size = totals_text(patch_set.totals) if applied else show_count(patch_set.patch_count, "patch", "patches")

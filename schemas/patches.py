@@ -165,11 +165,24 @@ OPS = (
 RawPatches = Annotated[list[Any], Field(min_length=1, max_length=MAX_PATCHES)]
 
 
+HOW_APPROVED = "how closed_by approved an applied set; null = not applied, or not recorded"
+
+
 class ProposalState(StrEnum):
     PROPOSED = "proposed"
     APPLIED = "applied"
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
+
+
+class ApprovalMeans(StrEnum):
+    """By which means an applied set was approved by whoever closed it."""
+
+    REST = "rest"
+    COMMAND_LINE = "command_line"
+    MCP = "mcp"  # a claim or a comment, which need no approval
+    MCP_HOST = "mcp_host"  # the client is told to ask its user before it calls
+    MCP_ELICITATION = "mcp_elicitation"  # the server asked the user, who agreed
 
 
 class Proposal(Model):
@@ -182,6 +195,7 @@ class Proposal(Model):
     created_at: Instant
     closed_at: Instant | None = None
     closed_by: str | None = None
+    approval: ApprovalMeans | None = Field(default=None, description=HOW_APPROVED)
     reason: str | None = None
     seq: int | None = Field(default=None, description="place in the workspace's history, once applied")
     applied_indexes: list[int] | None = Field(default=None, description="which patches were applied; null = all")
@@ -238,6 +252,7 @@ class PatchSetSummary(Model):
     created_at: Instant
     closed_at: Instant | None
     closed_by: str | None
+    approval: ApprovalMeans | None = Field(description=HOW_APPROVED)
     patch_count: int
     changes_total: int
     totals: Totals

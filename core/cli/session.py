@@ -48,10 +48,12 @@ class Session:
         import asyncio  # a quarter of the time that --help takes
 
         from core.context import local_owner
+        from schemas.patches import ApprovalMeans
 
         if self._orchestrator is None:
             self._prepared().start(create=self._create)
-        return asyncio.run(self._prepared().context(local_owner(workspace)).run(service, *args, **kwargs))
+        context = self._prepared().context(local_owner(workspace), approval=ApprovalMeans.COMMAND_LINE)
+        return asyncio.run(context.run(service, *args, **kwargs))
 
     def migrate(self) -> None:
         self._prepared().migrate()

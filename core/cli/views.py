@@ -43,6 +43,7 @@ def stored(detail: PatchSetDetail) -> str:
     ]
     if proposal.closed_at is not None:
         by = f" by {safe(proposal.closed_by)}" if proposal.closed_by else ""
+        by += f" via {proposal.approval}" if proposal.approval else ""
         lines.append(
             f"{proposal.state}{by} at {_instant(proposal.closed_at)}" + (f": {safe(proposal.reason)}" if proposal.reason else "")
         )
@@ -122,6 +123,7 @@ def history(response: HistoryResponse) -> str:
     for entry in response.patch_sets:
         reverts = f" (reverts {_first(entry.reverts)})" if entry.reverts else ""
         by = f", applied by {safe(entry.closed_by)}" if entry.closed_by and entry.closed_by != entry.author else ""
+        by += f", via {entry.approval}" if entry.approval else ""
         engine = f", {safe(entry.engine)}" if entry.engine != "caller" else ""
         lines.append(
             f"{entry.revision_before} -> {entry.revision}  {_instant(entry.closed_at)}  {entry.id}  "

@@ -68,6 +68,7 @@ def stored_set(record: PatchSetRecord) -> StoredPatchSet:
             created_at=record.created_at,
             closed_at=record.closed_at,
             closed_by=record.closed_by,
+            approval=record.approval,
             reason=record.reason,
             seq=record.seq,
             applied_indexes=record.only,

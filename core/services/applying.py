@@ -90,6 +90,7 @@ def apply_in(ctx: Context, tx: Transaction, draft: Draft, *, dry_run: bool) -> A
         state=ProposalState.APPLIED,
         closed_at=ctx.now,
         closed_by=ctx.principal.subject,
+        approval=ctx.approval,
         only=draft.only,
         inverse=result.inverse,
         restore=result.restore,

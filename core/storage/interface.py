@@ -24,7 +24,7 @@ from schemas.errors import Issue
 from schemas.events import Event
 from schemas.jobs import Job
 from schemas.paging import PageRequest
-from schemas.patches import HistoryResponse, PatchSetListResponse, PatchSetQuery, ProposalState
+from schemas.patches import ApprovalMeans, HistoryResponse, PatchSetListResponse, PatchSetQuery, ProposalState
 from schemas.projects import Project, ProjectListResponse, ProjectQuery
 from schemas.search import SearchQuery
 from schemas.tasks import Comment, CommentListResponse, Task, TaskListResponse, TaskQuery
@@ -49,6 +49,7 @@ class PatchSetRecord:
     created_at: datetime
     closed_at: datetime | None = None
     closed_by: str | None = None
+    approval: ApprovalMeans | None = None
     reason: str | None = None
     seq: int | None = None
     only: list[int] | None = None

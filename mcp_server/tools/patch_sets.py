@@ -7,7 +7,7 @@ from pydantic import Field
 
 from core.errors import ConcurrentUpdate, ValidationFailed, conflict_issue
 from core.patches.text import safe, show_count
-from mcp_server.approval import ApplyApproval, RevertApproval, require_approval
+from mcp_server.approval import ApplyApproval, RevertApproval, approved_context
 from mcp_server.calls import CallContext, history, patch_sets, planning, reverting, services_context
 from mcp_server.errors import issue_line
 from mcp_server.rendering import answer, capped, facts, patch_set_link, totals_text
@@ -93,8 +93,7 @@ async def apply_patch_set(
     """Apply a proposal the user has agreed to, whole or not at all; or patches inline, for small changes the user asked
     for in so many words. Do not use it before the diff was shown. Safe to repeat by id. Returns the new revision, the diff
     and how to undo. Example: {"id": "ps_...", "only": [0, 2]}"""
-    require_approval(approval)
-    core = await services_context(ctx)
+    core = await approved_context(ctx, approval)
     try:
         if patches or id is None:
             inline = patch_set_of(_some(patches), id=id, summary=summary, base_revisions=base_revisions)
@@ -126,8 +125,7 @@ async def revert_patch_set(
     """Undo an applied patch set by applying its inverse as a new set (or all sets after a project's revision at once);
     history is kept, and reverting a revert is redo. Refused if later changes conflict. Find ids with list_history. Returns
     the new set's id and diff. Example: {"id": "ps_..."}"""
-    require_approval(approval)
-    core = await services_context(ctx)
+    core = await approved_context(ctx, approval)
     if project is not None and to_revision is not None and id is None:
         effect = await core.run(reverting.revert_to_revision, project, to_revision)
         return _applied(f"Brought {project} back to revision {to_revision} by", effect)

@@ -36,7 +36,8 @@ def _lines(found: PatchSetDetail) -> list[str]:
     lines += [f"rationale: {safe(found.rationale[:1_000])}"] if found.rationale else []
     if told.closed_at is not None:
         reason = f": {safe(told.reason)}" if told.reason else ""
-        lines.append(f"closed by {told.closed_by} at {told.closed_at:%Y-%m-%d %H:%M}{reason}")
+        how = f" via {told.approval}" if told.approval else ""
+        lines.append(f"closed by {told.closed_by}{how} at {told.closed_at:%Y-%m-%d %H:%M}{reason}")
     lines += [f"reverts {', '.join(told.reverts)}"] if told.reverts else []
     lines += [f"supersedes {told.supersedes}"] if told.supersedes else []
     lines += [f"only patches {told.applied_indexes} were applied"] if told.applied_indexes is not None else []

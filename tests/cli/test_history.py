@@ -27,10 +27,10 @@ def apply(cli: Cli, patch_set: dict[str, Any]) -> None:
 def test_history_shows_revisions_who_why_and_how_much(cli: Cli, project: str) -> None:
     lines = cli.text("history", project).splitlines()
 
-    assert re.fullmatch(r"2 -> 3  .* UTC  ps_\w{16}  local: Less  \(2 deleted\)", lines[0])
-    assert lines[1].endswith("local: Paint instead  (1 updated)")
+    assert re.fullmatch(r"2 -> 3  .* UTC  ps_\w{16}  local, via command_line: Less  \(2 deleted\)", lines[0])
+    assert lines[1].endswith("local, via command_line: Paint instead  (1 updated)")
     assert lines[2:4] == ["  The layout stays.", "  Really."]
-    assert ", rules: " in lines[4]
+    assert ", rules, via command_line: " in lines[4]
 
 
 def test_history_is_filtered_and_continued(cli: Cli, project: str) -> None:

@@ -5,6 +5,8 @@ refusal behind both.
 """
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import httpx2
 import pytest
 
 from tests.mcp_server.clients import database_url, stdio_tools
+from tests.mcp_server.test_approval import User
 from tests.support.http import data
-from tests.support.servers import running_server
+from tests.support.servers import gateway_environment, running_server
 
 PLAN = """# Garden shed
 ## Phase 1: Base
@@ -171,6 +174,46 @@ async def test_both_doors_have_the_same_effect(rest: httpx2.Client, folder: Path
     ]
 
 
+async def test_the_history_of_every_door_tells_who_approved_what_and_how(rest: httpx2.Client, folder: Path) -> None:
+    """One project changed at each door: over REST, with the host's consent, with the user's own, by a claim, and by command."""
+
+    data(rest.post("/projects", json={"name": "Who", "key": "WHO"}))
+    async with stdio_tools(folder) as tools:
+        await tools.ask("apply_patch_set", patches=[{"op": "create_task", "project": "WHO", "fields": {"title": "One"}}])
+        await tools.ask("claim_task", task="WHO-1")
+    async with stdio_tools(folder, APPROVAL="elicit", user=User("accept")) as tools:
+        id = (await tools.facts("propose_patch_set", patches=[update("WHO-1", title="Two")]))["id"]
+        await tools.ask("apply_patch_set", id=id)
+        await tools.ask("revert_patch_set", id=id)
+        listed = await tools.ask("list_history", project="WHO")
+        shown = await tools.ask("get_patch_set", id=id)
+    patches = json.dumps({"patches": [update("WHO-1", title="Three")]})
+    run_command(folder, "apply", "-", given=patches)
+
+    entries = data(rest.get("/projects/WHO/history"))["patch_sets"]
+    means = ["command_line", "mcp_elicitation", "mcp_elicitation", "mcp", "mcp_host", "rest"]
+    assert [(entry["approval"], entry["closed_by"]) for entry in entries] == [(how, "local") for how in means]
+    assert data(rest.get(f"/patch-sets/{id}"))["proposal"]["approval"] == "mcp_elicitation"
+    assert [how in line for how, line in zip(means[1:], listed.splitlines(), strict=True)] == [True] * 5
+    assert "closed by local via mcp_elicitation at" in shown
+    history = run_command(folder, "history", "WHO").splitlines()
+    assert [f"local, via {how}: " in line for how, line in zip(means, history, strict=True)] == [True] * 6
+    assert "applied by local via mcp_elicitation at" in run_command(folder, "diff", id)
+
+
+def run_command(folder: Path, *arguments: str, given: str = "") -> str:
+    """Return what `orchestrator` prints, on the database of `folder`."""
+    return subprocess.run(
+        [sys.executable, "-m", "core.cli", *arguments],
+        env=gateway_environment(database_url(folder)),
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
 async def test_both_doors_look_back_and_go_back_alike(rest: httpx2.Client, folder: Path) -> None:
     for key in ("BKA", "BKB"):
         data(rest.post("/projects", json={"name": "Back", "key": key}))
@@ -188,7 +231,18 @@ async def test_both_doors_look_back_and_go_back_alike(rest: httpx2.Client, folde
     assert (over_mcp["revisions"], over_http["revisions"]) == ({"BKB": 4}, {"BKA": 4})
     assert refused.code == rest.post("/projects/BKB/revert", json={"to_revision": 9}).json()["error"]["code"]
     listed = data(rest.get("/projects/BKA/history"))["patch_sets"]
-    told = ("id", "author", "closed_by", "closed_at", "engine", "summary", "revision_before", "revision", "changes_total")
+    told = (
+        "id",
+        "author",
+        "closed_by",
+        "approval",
+        "closed_at",
+        "engine",
+        "summary",
+        "revision_before",
+        "revision",
+        "changes_total",
+    )
     assert [{name: entry.get(name) for name in told} for entry in history["patch_sets"]] == [
         {name: entry[name] for name in told} for entry in listed
     ]

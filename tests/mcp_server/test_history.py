@@ -27,8 +27,8 @@ async def test_history_says_who_what_and_how_much(tmp_path: Path) -> None:
         nobody = await tools.facts("list_history", project="WEB", author="nobody")
 
     newest, renamed = text.splitlines()[:2]
-    assert "[applied] r2->r3 1 deleted by local: " in newest
-    assert renamed.endswith("[applied] r1->r2 1 updated by local: Other word")
+    assert "[applied] r2->r3 1 deleted by local via mcp_host: " in newest
+    assert renamed.endswith("[applied] r1->r2 1 updated by local via mcp_host: Other word")
     assert [(entry["revision_before"], entry["revision"]) for entry in facts["patch_sets"]] == [(2, 3), (1, 2)]
     assert facts["patch_sets"][1]["totals"] == {"updated": 1}
     assert nobody == {"patch_sets": [], "total": 0}

@@ -14,7 +14,7 @@ from core.storage.sql.tables import comments, patch_set_changes, patch_set_proje
 from core.storage.sql.types import among
 from schemas.changes import Action, Change, EntityKind, RefTarget, Totals
 from schemas.errors import Issue
-from schemas.patches import PatchSetListResponse, PatchSetQuery, PatchSetSummary, ProposalState
+from schemas.patches import ApprovalMeans, PatchSetListResponse, PatchSetQuery, PatchSetSummary, ProposalState
 
 _S = patch_sets.c
 _R = patch_set_projects.c
@@ -72,6 +72,7 @@ _SUMMARY = (
     _S.seq,
     _S.reverts,
     _S.revisions,
+    _S.approval,
 )
 SUMMARIES = Statement(select(*_SUMMARY).where(_S.workspace_id == WORKSPACE, among(_S.id, "ids")))
 
@@ -166,6 +167,7 @@ def _values(record: PatchSetRecord, codec: Codec) -> dict[str, Any]:
         "v_changes_total": record.changes_total,
         "v_warnings": dump_json([issue.model_dump(mode="json") for issue in record.warnings]),
         "v_revisions": dump_json(record.revisions),
+        "v_approval": record.approval,
     }
 
 
@@ -196,6 +198,7 @@ def _record(row: Row, codec: Codec) -> PatchSetRecord:
         changes_total=row[21],
         warnings=[Issue.model_validate(issue) for issue in json(row[22])],
         revisions=json(row[23]),
+        approval=_approval(row[24]),
     )
 
 
@@ -229,4 +232,9 @@ def summary_of(row: Row, codec: Codec) -> PatchSetSummary:
         seq=row[12],
         reverts=codec.load_json(row[13]),
         revisions=codec.load_json(row[14]),
+        approval=_approval(row[15]),
     )
+
+
+def _approval(code: str | None) -> ApprovalMeans | None:
+    return None if code is None else ApprovalMeans(code)

@@ -204,6 +204,7 @@ patch_sets = Table(
     Column("changes_total", Integer, nullable=False),
     Column("warnings", Json, nullable=False),
     Column("revisions", Json, nullable=False),
+    Column("approval", CODE),
     PrimaryKeyConstraint("workspace_id", "id"),
     UniqueConstraint("workspace_id", "seq"),
 )

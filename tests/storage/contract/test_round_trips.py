@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.changes import Action, Change, EntityKind, RefTarget, Totals
 from schemas.errors import ErrorCode, Issue, Severity
-from schemas.patches import ProposalState
+from schemas.patches import ApprovalMeans, ProposalState
 from schemas.primitives import Priority, ProjectStatus, TaskStatus
 from tests.storage.builders import NOW, TODAY, Database, change, comment, creation, project, proposal, revision, task
 
@@ -178,7 +178,7 @@ def test_an_applied_set_is_stored_with_what_the_plan_made_of_it(database: Databa
     plan.inverse, plan.restore = [{"op": "delete_project", "project": web.id}], {"0": {"position": 5}}
     plan.refs = {"$a": RefTarget(id=first.id, key=first.key)}
 
-    applied = database.save(plan, proposal(closed_at=NOW, closed_by="ada"))
+    applied = database.save(plan, proposal(closed_at=NOW, closed_by="ada", approval=ApprovalMeans.MCP_HOST))
 
     assert database.read(lambda tx: tx.find_patch_set(applied.id)) == applied
     assert (applied.state, applied.seq, applied.revisions) == (ProposalState.APPLIED, 1, {"WEB": 1})
