@@ -58,7 +58,7 @@ lock: $(VENV)/.dev ## resolve the newest allowed versions into both lock files
 	$(UV_COMPILE) --upgrade --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove the environment and every cache (no data)
-	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) .bench .mutate .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: an install is repeated only when its lock or pyproject.toml is newer. --no-deps keeps the
