@@ -39,7 +39,7 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 class Mutant(NamedTuple):
     path: str
     digest: str  # of the sound file
-    line: int
+    lines: range  # of the faulty expression or statement: whoever runs one of them may notice
     function: str  # qualified name of the outermost function it is in
     name: str  # function, fault and where it is; unique in the file, and the same after changes elsewhere
     code: CodeType
@@ -69,7 +69,12 @@ def mutants_of(path: str) -> Iterator[Mutant]:
                 _Replace(node, faulty).visit(tree)
                 code = compile(ast.fix_missing_locations(tree), path, "exec")
                 _Replace(faulty, node).visit(tree)
-                yield Mutant(path, digest, node.lineno, function_name, name, _code_named(code, function_name))
+                yield Mutant(path, digest, _lines(node), function_name, name, _code_named(code, function_name))
+
+
+def _lines(node: Any) -> range:
+    faulty: Any = node.test if isinstance(node, ast.If | ast.While) else node
+    return range(faulty.lineno, faulty.end_lineno + 1)
 
 
 def _in_short(node: Any, lines: Sequence[str]) -> str:
@@ -128,10 +133,14 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], ast.AST]]]:
             yield "statement removed", lambda _: ast.Pass()
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
             yield "statement removed", lambda _: ast.Pass()
-        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and not value.value):
             yield "return None", lambda it: _with(it, value=ast.Constant(None))
-        case ast.Call(args=[first, second, *_]) if ast.dump(first) != ast.dump(second):
+        case ast.Call(args=[first, second, *_]) if ast.dump(first) != ast.dump(second) and not _is_symmetric(node.func):
             yield "arguments swapped", lambda it: _with(it, args=[it.args[1], it.args[0], *it.args[2:]])
+
+
+def _is_symmetric(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) and function.id in ("min", "max", "same")
 
 
 def _with(node: Any, **fields: Any) -> ast.AST:

@@ -9,7 +9,6 @@ why this is no package.
 import argparse
 import json
 import os
-import random
 import resource
 import signal
 import sys
@@ -77,7 +76,8 @@ class Trial:
         for mutant in self.mutants:
             if len(running) == self.jobs:
                 self._await_one(running)
-            names = sorted(set(reach.tests[mutant.path].get(mutant.line, ())), key=reach.seconds.__getitem__)
+            tests = {name for line in mutant.lines for name in reach.tests[mutant.path].get(line, ())}
+            names = sorted(tests, key=reach.seconds.__getitem__)
             running[_start(mutant, [items[name] for name in names], sum(reach.seconds[name] for name in names))] = mutant
         while running:
             self._await_one(running)
@@ -197,7 +197,7 @@ def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is the same in every run
         os.execve(sys.executable, [sys.executable, "-m", "scripts.mutate", *sys.argv[1:]], os.environ | {"PYTHONHASHSEED": "0"})  # noqa: S606  # ourselves
     mutants = [mutant for path in options.files or TARGETS for mutant in mutants_of(path)]
-    random.Random(options.seed).shuffle(mutants)  # noqa: S311  # no secret
+    mutants.sort(key=lambda mutant: sha256(f"{options.seed} {mutant.path} {mutant.name}".encode()).digest())
     mutants = mutants[: options.sample]
     results = Results()
     for folders in dict.fromkeys(TARGETS.values()):
@@ -219,14 +219,14 @@ def _show(mutants: Iterable[Mutant], results: Results) -> None:
     """Print the survivors, and how many were found; equivalent ones are no mutants to find, and counted apart."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     equivalents = _equivalents()
-    for mutant in sorted(mutants, key=lambda mutant: (mutant.path, mutant.line)):
+    for mutant in sorted(mutants, key=lambda mutant: (mutant.path, mutant.lines.start)):
         outcome = results.of(mutant) or BROKEN
         if outcome == SURVIVED and f"{mutant.path} {mutant.name}" in equivalents:
             outcome = EQUIVALENT
         counts[mutant.path][outcome] += 1
         counts["all"][outcome] += 1
         if outcome == SURVIVED:
-            print(f"{mutant.path} {mutant.name}  (line {mutant.line})")
+            print(f"{mutant.path} {mutant.name}  (line {mutant.lines.start})")
     columns = (KILLED, TIMEOUT, EQUIVALENT, SURVIVED)
     print(f"\n{'':30}{'mutants':>9}" + "".join(f"{column:>12}" for column in columns) + f"{'found':>9}")
     for path, count in sorted(counts.items(), key=lambda pair: (pair[0] == "all", pair[0])):

@@ -119,7 +119,6 @@ class Places:
 
     def _leave(self, task_id: str) -> None:
         self._left.add(task_id)
-        self._fixed.pop(task_id, None)
         slot = self._slots.pop(task_id, None)
         if slot is None:
             return

@@ -76,3 +76,22 @@ def test_a_task_that_others_have_moved_there_already_still_goes_where_the_last_p
     result = world.plan(*mine, base={"WEB": 2})
 
     assert result.changes[0].fields.keys() == {"position"}
+
+
+def test_the_same_number_under_another_parent_is_another_place(world: World) -> None:
+    world.apply({"op": "move_task", "task": "WEB-2", "parent": "WEB-4"}, create("Beside", parent="WEB-4"))
+    assert "position" in world.changes[-2][2].fields
+    world.apply(create("Last", parent="WEB-4"))
+
+    result = world.plan({"op": "move_task", "task": "WEB-2", "parent": "WEB-4", "after": "WEB-7"}, base={"WEB": 2})
+
+    assert [conflict.field for conflict in result.conflicts] == ["position"]
+
+
+def test_conflicts_are_told_beside_other_issues(world: World) -> None:
+    world.apply(update("WEB-2", title="Login"))
+
+    result = world.plan(update("WEB-2", title="Sign-in"), update("WEB-99", title="x"), base={"WEB": 2})
+
+    assert [issue.path for issue in result.issues] == ["/patches/1/task"]
+    assert [(conflict.patch_index, conflict.field) for conflict in result.conflicts] == [(0, "title")]

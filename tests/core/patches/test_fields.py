@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import ErrorCode
 from schemas.primitives import TaskStatus
-from tests.core.patches.builders import only_issue, update
+from tests.core.patches.builders import create, only_issue, update
 from tests.core.patches.world import World
 
 
@@ -122,3 +122,14 @@ def test_numbers_and_truth_values_are_not_the_same(world: World, old: object, ne
     assert world.plan(update("WEB-2", title="Auth!") | {"expect": {"custom": {"value": old}}}).conflicts
     world.revert(applied)
     assert repr(world.task("WEB-2").custom["value"]) == repr(old)
+
+
+def test_a_task_that_was_stored_against_the_rules_is_refused_when_it_comes_back(world: World) -> None:
+    world.apply(
+        create("Gone", ref="$g", fields={"start_date": "2026-05-02", "due_date": "2026-05-01"}),
+        {"op": "delete_task", "task": "$g"},
+    )
+
+    issue = only_issue(world.plan(update("WEB-2", title="Login"), {"op": "restore_task", "task": "WEB-6"}).issues)
+
+    assert (issue.code, issue.path) == (ErrorCode.VALIDATION_ERROR, "/patches/1")

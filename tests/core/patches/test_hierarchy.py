@@ -167,3 +167,26 @@ def test_a_move_that_closes_a_cycle_through_what_is_below_it_is_refused(world: W
 
     assert (issue.code, issue.path) == (ErrorCode.DEPENDENCY_CYCLE, "/patches/1")
     assert "WEB-1 > WEB-4 > WEB-5 > WEB-2 > WEB-1" in issue.message
+
+
+def test_a_child_that_moves_away_or_is_deleted_is_no_part_of_a_cycle(world: World) -> None:
+    world.apply(
+        {"op": "move_task", "task": "WEB-2", "parent": None}, {"op": "add_dependency", "task": "WEB-1", "depends_on": "WEB-2"}
+    )
+    world.apply({"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-3"})
+    world.apply({"op": "delete_task", "task": "WEB-3"})
+
+    world.apply({"op": "add_dependency", "task": "WEB-1", "depends_on": "WEB-4"})
+
+    assert world.waits_for("WEB-1") == ["WEB-2", "WEB-4"]
+
+
+def test_the_shortest_cycle_is_the_one_named(world: World) -> None:
+    world.apply(
+        {"op": "add_dependency", "task": "WEB-1", "depends_on": "WEB-4"},
+        {"op": "add_dependency", "task": "WEB-2", "depends_on": "WEB-4"},
+    )
+
+    issue = only_issue(world.plan({"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-2"}).issues)
+
+    assert issue.message == "this would make a cycle: WEB-4 > WEB-2 > WEB-4"

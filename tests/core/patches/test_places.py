@@ -1,5 +1,7 @@
 """Position numbers: where a gap is known only in part, and what happens when it is used up."""
 
+import pytest
+
 from core.patches.places import STEP, Places
 from core.patches.snapshot import Snapshot, TaskRecord
 from tests.core.patches.world import START
@@ -48,3 +50,22 @@ def test_a_task_that_moves_never_gets_the_number_it_had() -> None:
     places.put(TOP, "c", "a", before=False)
 
     assert places.assign() == ({"c": 3 * STEP}, {TOP: {"a": 2 * STEP, "b": 4 * STEP}})
+
+
+def test_a_task_that_is_placed_twice_stands_only_where_it_was_put_last() -> None:
+    places = Places(Snapshot(siblings={TOP: [(0, "a"), (30, "b")]}, last_position={TOP: 30}))
+
+    places.put(TOP, "x", "b", before=True)
+    places.append(TOP, "x")
+    places.put(TOP, "y", "b", before=True)
+    places.fix("z", 7)
+    places.put(TOP, "z", "b", before=True)
+
+    assert places.assign() == ({"y": 10, "z": 20, "x": 30 + STEP}, {})
+
+
+@pytest.mark.parametrize(("task", "position", "stands"), [("a", 10, False), ("not loaded", 50, True), ("other", 40, False)])
+def test_whether_a_task_is_last_is_known_though_the_last_one_is_not_loaded(task: str, position: int, stands: bool) -> None:
+    places = Places(Snapshot(siblings={TOP: [(10, "a")]}, last_position={TOP: 50}))
+
+    assert places.stands(TOP, task, position, None, before=False) is stands

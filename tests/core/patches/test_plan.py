@@ -161,3 +161,42 @@ def test_a_parent_that_loses_one_child_and_gets_another_counts_the_same(world: W
     assert world.children("WEB-1") == ["WEB-3", "WEB-4"]
     assert (world.task("WEB-1").subtask_count, world.task("WEB-1").leaf_count) == (2, 2)
     assert not result.effects.recounted_tasks
+
+
+def test_a_change_names_every_patch_that_made_it(world: World) -> None:
+    result = world.plan(update("WEB-2", title="a"), update("WEB-3", title="b"), update("WEB-2", title="c", status="done"))
+
+    assert [(change.key, change.patch_indexes) for change in result.changes] == [("WEB-2", [0, 2]), ("WEB-3", [1])]
+
+
+def test_only_keys_of_new_items_are_provisional_and_only_in_a_preview(world: World) -> None:
+    patches = (
+        {"op": "create_project", "key": "OPS", "fields": {"name": "Ops"}},
+        {"op": "update_project", "project": "WEB", "fields": {"name": "Site"}},
+        create("New"),
+        update("WEB-2", title="Login"),
+    )
+
+    shown, applied = world.plan(*patches, preview=True), world.plan(*patches)
+
+    assert {change.key for change in shown.changes if change.provisional} == {"OPS", "WEB-6"}
+    assert {change.key for change in shown.changes} == {"OPS", "WEB", "WEB-6", "WEB-2"}
+    assert not any(change.provisional for change in applied.changes)
+
+
+def test_a_selection_reports_only_what_is_wrong_in_itself(world: World) -> None:
+    patches = (
+        create("x" * 300),
+        update("WEB-98", title="y" * 300),
+        update("WEB-99", title="z" * 300),
+        update("WEB-2", title="a"),
+    )
+
+    result = world.plan(*patches, only=[1, 3, 7])
+
+    assert [(issue.patch_index, issue.path) for issue in result.issues] == [
+        (None, "/only"),
+        (1, "/patches/1/fields/title"),
+        (1, "/patches/1/task"),
+    ]
+    assert (result.issues[0].message, result.issues[0].hint) == ("there is no patch 7", "patches are numbered 0 to 3")
