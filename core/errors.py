@@ -105,18 +105,35 @@ def conflict_issue(conflict: Conflict, *, proposal: str | None = None) -> Issue:
         hint = "read the item again; then leave out `expect`, or expect what is current"
     elif proposal is not None:
         hint = f"rebase {proposal}: it proposes the same patches on the present state, and shows their diff"
-    if conflict.field == "deleted":
-        message = f"{conflict.key} has been {'deleted' if conflict.current else 'created or restored'} since"
-    else:
-        message = f"{conflict.key} {conflict.field} is now {_shown(conflict.current)}, not {_shown(conflict.base)}"
     return Issue(
         path=conflict.path,
         code=ErrorCode.CONCURRENT_UPDATE,
-        message=message,
+        message=_what_changed(conflict),
         hint=hint,
         patch_index=conflict.patch_index,
         conflict=conflict,
     )
+
+
+def _what_changed(conflict: Conflict) -> str:
+    key, field, current = conflict.key, conflict.field, conflict.current
+    if field == "deleted":
+        return f"{key} has been {'deleted' if current else 'created or restored'} since"
+    if field.startswith("depends_on."):
+        return f"{key} {'waits' if current else 'does not wait'} for {field.partition('.')[2]} now"
+    if field == "position":
+        now, base, wanted = (_shown_place(place) for place in (current, conflict.base, conflict.proposed))
+        return f"{key} stands {now} now, not {base}; proposed is {wanted}"
+    proposed = "" if conflict.proposed == current else f"; proposed is {_shown(conflict.proposed)}"
+    return f"{key} {field} is now {_shown(current)}, not {_shown(conflict.base)}{proposed}"
+
+
+def _shown_place(place: JsonValue) -> str:
+    """Return `after WEB-4 below WEB-1`, `first at the top level`; a task that was not there yet stood nowhere."""
+    if not isinstance(place, dict):
+        return "anywhere"
+    home = f"below {place['parent']}" if place["parent"] else "at the top level"
+    return f"after {place['after']} {home}" if place["after"] else f"first {home}"
 
 
 def _shown(value: JsonValue) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mcp.types import CallToolResult, TextContent
 
-from mcp_server.rendering import CUT, MAX_TEXT, bounded, compact_json
+from mcp_server.rendering import CUT, MAX_TEXT, bounded
 from schemas.errors import ErrorCode, ErrorDetail, Issue
 from schemas.violations import issues_of, pointer
 
@@ -56,10 +56,6 @@ def issue_line(issue: Issue) -> str:
     """Return one issue as a line: where, what is wrong, what would be right."""
     where = issue.path or ("whole request" if issue.patch_index is None else f"patch {issue.patch_index}")
     line = f"- {where}: {issue.message}"
-    if (conflict := issue.conflict) is not None:
-        values = {"base": conflict.base, "current": conflict.current, "proposed": conflict.proposed}
-        told = ", ".join(f"{name} {compact_json(value, limit=200)}" for name, value in values.items())
-        line += f"; {told}"
     return f"{line} ({issue.hint})" if issue.hint else line
 
 

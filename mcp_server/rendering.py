@@ -90,10 +90,9 @@ def task_facts(task: Task, *more: str) -> dict[str, Any]:
     return facts(task, TASK_FACTS | set(more) | ({"progress", "subtask_count"} if task.subtask_count else set()))
 
 
-def compact_json(value: Any, *, limit: int | None = None) -> str:
-    """Return `value` as JSON without blanks, cut after `limit` characters."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text if limit is None or len(text) <= limit else f"{text[:limit]}..."
+def compact_json(value: Any) -> str:
+    """Return `value` as JSON without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def capped(head: Sequence[str], rows: Iterable[str], foot: Sequence[str] = (), *, narrow: str, most: int = MAX_TEXT) -> str:

@@ -72,8 +72,16 @@ def find_conflicts(snapshot: Snapshot, touches: Iterable[Touch], *, current: Val
             moved, home = parent.base(snapshot)
             was, there, goal = (home if moved else current(parent), base), (current(parent), now), (proposed(parent), then)
         if not (same(there, was) or same(there, goal)):
+            if touch.field == "position":
+                base, now, then = _place(was), _place(there), _place(goal)
             found.setdefault((touch.patch_index, touch.item_id, touch.field, touch.unit), _conflict(touch, base, now, then))
     return list(found.values())
+
+
+def _place(value: tuple[str | None, int | None]) -> dict[str, Any] | None:
+    """Return a parent's key and the number among its children; None for what was not there yet."""
+    parent, position = value
+    return None if position is None else {"parent": parent, "position": position}
 
 
 def _conflict(touch: Touch, base: Any, current: Any, proposed: Any) -> Conflict:

@@ -18,6 +18,7 @@ from core.patches.ranking import LightProject
 from core.patches.schedule import MAX_TASKS
 from core.patches.snapshot import Snapshot
 from core.services.answers import Preview, applied_answer, apply_answer, dry_run_answer, revisions_of
+from core.services.places import with_named_places
 from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode, Issue
@@ -162,6 +163,9 @@ def plan_draft(ctx: Context, tx: Transaction, draft: Draft, *, preview: bool) ->
         preview=preview,
         system=draft.system,
     )
+    result.conflicts = [
+        with_named_places(tx, snapshot, conflict) if conflict.field == "position" else conflict for conflict in result.conflicts
+    ]
     result.issues += draft.notes
     result.issues[:0] = _base_issues(snapshot, draft.base_revisions)
     return snapshot, result

@@ -273,6 +273,9 @@ class Transaction(Protocol):
     ) -> tuple[list[Task], str | None]:
         """Return live tasks in outline order (parents before children), and a cursor if there are more."""
 
+    def earlier_sibling(self, project_id: str, parent: str | None, position: int, *, besides: str) -> str | None:
+        """Return the last live task before `position` below `parent`, other than `besides`; None if there is none. Keys."""
+
     def list_subtasks(self, task_id: str, *, today: date) -> list[Task]:
         """Return direct live children in order, at most 1,000."""
 

@@ -100,7 +100,7 @@ async def test_a_stale_set_is_answered_with_all_three_values_and_the_base_to_pro
 
     assert refused.code == "CONCURRENT_UPDATE"
     assert refused.error["retryable"] is True
-    assert 'WEB-1 title is now "Launch", not "Ship"; base "Ship", current "Launch", proposed "Release"' in refused.text
+    assert 'WEB-1 title is now "Launch", not "Ship"; proposed is "Release"' in refused.text
     assert 'propose again with base_revisions {"WEB": 2}' in refused.text
     assert accepted["base_revisions"] == {"WEB": 2}
 

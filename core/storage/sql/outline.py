@@ -18,12 +18,24 @@ from core.storage.sql.tables import tasks
 from schemas.tasks import Task
 
 _T = tasks.c
+_PARENTS = tasks.alias("parents").c
 _LIVE = select(*TASK_COLUMNS).where(_T.workspace_id == WORKSPACE, _T.deleted_at.is_(None))
 _NEXT = _LIVE.where(tuple_(_T.position, _T.id) > tuple_(bindparam("position"), bindparam("id"))).order_by(_T.position, _T.id)
 _NEXT = _NEXT.limit(bindparam("limit"))
 LIVE_OF_PROJECT = Statement(_LIVE.where(_T.project_id == bindparam("project")))
 CHILDREN = Statement(_NEXT.where(_T.parent_id == bindparam("parent")))
 TOP_LEVEL = Statement(_NEXT.where(_T.parent_id.is_(None), _T.project_id == bindparam("project")))
+_EARLIER = (
+    select(_T.key)
+    .where(
+        _T.workspace_id == WORKSPACE, _T.deleted_at.is_(None), _T.key != bindparam("besides"), _T.position < bindparam("position")
+    )
+    .order_by(_T.position.desc(), _T.id.desc())
+    .limit(1)
+)
+_PARENT = select(_PARENTS.id).where(_PARENTS.workspace_id == WORKSPACE, _PARENTS.key == bindparam("parent")).scalar_subquery()
+EARLIER_CHILD = Statement(_EARLIER.where(_T.parent_id == _PARENT))
+EARLIER_AT_TOP = Statement(_EARLIER.where(_T.parent_id.is_(None), _T.project_id == bindparam("project")))
 
 _BEFORE_ALL = (-(2**63), "")
 MAX_SUBTASKS = 1_000
@@ -46,6 +58,13 @@ class Outline(Display):
         more = len(records) > limit
         shown = self.show_tasks(records[:limit], today)
         return shown, render_cursor([project_id, shown[-1].id]) if more else None
+
+    def earlier_sibling(self, project_id: str, parent: str | None, position: int, *, besides: str) -> str | None:
+        """Return the last live task before `position` below `parent`, other than `besides`; None if there is none. Keys."""
+        at_top = parent is None
+        home = {"project": project_id} if at_top else {"parent": parent}
+        found = self.row(EARLIER_AT_TOP if at_top else EARLIER_CHILD, position=position, besides=besides, **home)
+        return None if found is None else str(found[0])
 
     def list_subtasks(self, task_id: str, *, today: date) -> list[Task]:
         """Return direct live children in order, at most 1,000."""

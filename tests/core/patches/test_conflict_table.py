@@ -172,6 +172,12 @@ def example(mine: str, theirs: str) -> Case:
 
 # -- every pair that meets
 
+
+def at(parent: str | None, steps: float) -> dict[str, Any]:
+    """Return a place: the parent, and the number there, in steps of appended tasks."""
+    return {"parent": parent, "position": int(steps * (1 << 32))}
+
+
 NAMED = [
     ("create beside", "WEB-2", MINE["create_task"]),
     ("create that waits", "WEB-3", MINE["create_task"]),
@@ -228,13 +234,14 @@ CASES = [
     Case("names of two projects", rename(name="Mine"), [rename(status="active", tags=["b"])], "·"),
     # the same place
     Case("moved apart", move("WEB-2", parent="WEB-4"), [move("WEB-2", parent=None)], "P",
-         (Clash("WEB-2", "parent", "WEB-1", None, "WEB-4"), Clash("WEB-2", "position", 1 << 32, 4 << 32, 2 << 32))),
+         (Clash("WEB-2", "parent", "WEB-1", None, "WEB-4"),
+          Clash("WEB-2", "position", at("WEB-1", 1), at(None, 4), at("WEB-4", 2)))),
     Case("another order", move("WEB-1", after="WEB-4"), [move("WEB-1")], "P",
-         (Clash("WEB-1", "position", 1 << 32, 4 << 32, 5 << 31),)),
+         (Clash("WEB-1", "position", at(None, 1), at(None, 4), at(None, 2.5)),)),
     Case("to the end of siblings it has left", move("WEB-2"), [move("WEB-2", parent="WEB-4")], "P",
          (Clash("WEB-2", "parent", "WEB-1", "WEB-4", "WEB-1"),)),
     Case("the place of a task I never saw", move("WEB-8", before="WEB-4"), [create()], "P",
-         (Clash("WEB-8", "position", None, 4 << 32, 3 << 31),)),
+         (Clash("WEB-8", "position", None, at(None, 4), at(None, 1.5)),)),
     Case("moved to the same end", move("WEB-2", parent="WEB-4"), [move("WEB-2", parent="WEB-4")], "·"),
     Case("moved beside the same task", move("WEB-6", before="WEB-2"), [move("WEB-6", before="WEB-2")], "·"),
     Case("moved and moved back", move("WEB-2", parent="WEB-4"), [move("WEB-2", parent=None), move("WEB-2", before="WEB-3")], "·"),

@@ -72,7 +72,7 @@ def test_a_dry_run_of_going_back_shows_the_same_and_stores_nothing(ctx: Context,
     assert revision(ctx) == 4
     real = reverting.revert_to_revision(ctx, "WEB", 2)
 
-    assert dry.model_copy(update={"patch_set_id": real.patch_set_id}) == real
+    assert dry.model_copy(update={"patch_set_id": real.patch_set_id, "critical_paths": {}}) == real
 
 
 @pytest.mark.parametrize("to", [0, -1, 3, 99])
