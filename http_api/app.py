@@ -5,6 +5,7 @@ never a traceback; making the application touches nothing.
 """
 
 import asyncio
+import gc
 import json
 import os
 import secrets
@@ -33,7 +34,7 @@ from http_api.envelope import API_PREFIX, API_VERSION
 from http_api.metrics import MULTIPROCESS_DIR, StoreMeter
 from http_api.middleware import Edge
 from http_api.rate_limits import RateLimits
-from http_api.ready import ReadyProjects
+from http_api.ready import ReadyAnswers, ReadyProjects
 from http_api.routes import agent, chat, docs, events, health, jobs, patch_sets, planner, projects, search, tasks, trash
 
 EXIT_FAILED = 1
@@ -71,6 +72,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         orchestrator.start(create=True)
         orchestrator.models.warm()
+        gc.freeze()  # what is loaded by now stays, and a pass of the collector that looks at all of it holds up every answer
         with _told_to_stop(stop):
             yield
         await running.close()
@@ -80,12 +82,19 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
         orchestrator.close()
 
     app = FastAPI(
-        title=openapi.TITLE, version=API_VERSION, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+        title=openapi.TITLE,
+        version=API_VERSION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked up for each request, even where none is set up
     )
     app.state.orchestrator = orchestrator
     app.state.ready_projects = ReadyProjects()
     app.state.faces = faces
     app.state.jobs = running
+    app.add_middleware(ReadyAnswers, gateway=app, orchestrator=orchestrator, ready=app.state.ready_projects)
     app.add_middleware(Edge, gateway=app, orchestrator=orchestrator, limits=limits)
     for room in (projects, tasks, search, trash, planner, agent, chat, jobs, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)

@@ -10,11 +10,10 @@ from fastapi import Depends, Header, Request
 from core.context import Context
 from core.idempotency import Attempt
 from http_api.bodies import PARSE_ASIDE_BYTES, JsonRequest
-from http_api.dependencies import RequestContext
+from http_api.dependencies import request_context
 
 
 async def write_context(
-    ctx: RequestContext,
     request: Request,
     idempotency_key: Annotated[
         str | None,
@@ -34,6 +33,7 @@ async def write_context(
     ] = None,
 ) -> Context:
     """Return the context of a write; with a key, the one service it runs is run once."""
+    ctx = await request_context(request)  # called, for a dependency of a dependency costs as much as the rest of this one
     preferred = preferences(prefer or "")
     if "return=minimal" in preferred and "dry_run" not in request.query_params:
         request.state.minimal = True  # the edge leaves the body out

@@ -7,8 +7,8 @@ answer has, catches what nobody expected, counts, and writes the access line.
 """
 
 import logging
+import random
 import re
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
@@ -49,6 +49,8 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+# Asking the system for each would hand the interpreter to the store's thread, and getting it back can take 5 ms.
+_ids = random.Random()  # noqa: S311  # names, not secrets
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 EXPOSED_HEADERS = (
     *("ETag", "Link", "Location", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy", "Preference-Applied"),
@@ -68,6 +70,7 @@ class Edge:
         self.app = app
         self.orchestrator = orchestrator
         self.settings = orchestrator.settings
+        self.on_loopback = self.settings.on_loopback
         self.limits = limits
         self.cors = Cors(app, orchestrator.settings)
         self.sunset = _sunset_headers(orchestrator.settings.api_sunset)
@@ -81,7 +84,7 @@ class Edge:
         metrics.IN_FLIGHT.inc()
         given: dict[bytes, bytes] = dict(scope["headers"])
         named = given.get(b"x-request-id", b"")
-        request_id = named.decode() if SAFE_TOKEN.fullmatch(named) else secrets.token_hex(8)
+        request_id = named.decode() if SAFE_TOKEN.fullmatch(named) else f"{_ids.getrandbits(64):016x}"
         inner = canonical(scope)
         inner["state"] = {**scope.get("state", {}), "request_id": request_id, "bodiless": scope["method"] == "HEAD"}
         request = Request(inner, receive)
@@ -103,6 +106,8 @@ class Edge:
             await app(request.scope, request.receive, answer)
         except ClientDisconnect:
             raise
+        except DomainError as refused:  # met in front of the routes
+            await refusal(request, refused.detail())(request.scope, request.receive, answer)
         except Exception as failure:  # noqa: BLE001  the last place that can turn a bug into an answer
             response = unexpected(request, failure)
             if answer.status is None:
@@ -148,11 +153,11 @@ class Edge:
 
     def _foreign(self, request: Request, given: Mapping[bytes, bytes]) -> ErrorDetail | None:
         """Refuse what a page on another site could make a browser send to this machine."""
-        if not self.settings.on_loopback:  # callers must show credentials there, which no foreign page has
+        if not self.on_loopback:  # callers must show credentials there, which no foreign page has
             return None
         host, origin = given.get(b"host", b"").decode("latin-1"), given.get(b"origin")
         shown = None if origin is None else origin.decode("latin-1")
-        why = foreign(host, shown, scheme=request.url.scheme, allowed=self.settings.cors_origins)
+        why = foreign(host, shown, scheme=request.scope["scheme"], allowed=self.settings.cors_origins)
         return None if why is None else error_detail(ErrorCode.FORBIDDEN, why)
 
     def _successor(self, asked: str, path: str) -> RawHeaders:

@@ -13,7 +13,7 @@ from http_api.dependencies import Cascade, DryRun, HistoryFilters, IfMatch, Proj
 from http_api.envelope import API_PREFIX, REVALIDATE, Envelope, digest_tag, dump, found, found_bytes, listed, written
 from http_api.errors import BODY, GUARDED, NAMED, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
-from http_api.ready import ReadyProjects
+from http_api.ready import ReadyProjects, project_tag
 from schemas.changes import ApplyResponse, RevisionDiff
 from schemas.export import ExportDocument, ExportFormat
 from schemas.patches import HistoryResponse, RevertRequest
@@ -69,18 +69,15 @@ async def get_project(
 ) -> Response:
     """Get a project with its first 1,000 tasks in outline order; `tasks_next_cursor` continues."""
     run = ctx.run if revision is None else ctx.run_long
-
-    async def read() -> tuple[int, bytes]:
-        project = await run(
-            projects.get_project, project_id, include_tasks=include_tasks, tasks_cursor=tasks_cursor, revision=revision
-        )
-        return project.revision, dump(project)
-
-    # Tasks show is_overdue, which changes at midnight without a new revision.
-    variant = (include_tasks, tasks_cursor, ctx.today if include_tasks else None)
-    ready: ReadyProjects = request.app.state.ready_projects  # a dependency would cost more than it does
-    shown, body = await (ready.body(ctx, project_id, variant, read) if revision is None else read())
-    return found_bytes(ctx, body, tag=f'"{shown}.{ctx.today}"' if include_tasks else f'"{shown}"')
+    project = await run(
+        projects.get_project, project_id, include_tasks=include_tasks, tasks_cursor=tasks_cursor, revision=revision
+    )
+    body = dump(project)
+    tag = project_tag(project.revision, ctx.today) if include_tasks else f'"{project.revision}"'
+    if include_tasks and tasks_cursor is None and revision is None:
+        ready: ReadyProjects = request.app.state.ready_projects
+        ready.keep(ctx.principal.workspace, project.id, tag, body)
+    return found_bytes(ctx, body, tag=tag)
 
 
 @router.patch(

@@ -40,6 +40,18 @@ def test_a_write_of_another_process_shows_in_the_next_read(
     assert read(api, project)["tasks"][0]["title"] == "Written elsewhere"
 
 
+def test_readers_who_come_together_after_a_write_all_see_it(
+    api: httpx2.Client, project: dict[str, Any], task: dict[str, Any]
+) -> None:
+    for title in ("Once more", "And again"):
+        data(api.patch(f"/tasks/{task['key']}", json={"title": title}))
+
+        with ThreadPoolExecutor(12) as pool:
+            shown = list(pool.map(lambda _: read(api, project)["tasks"][0]["title"], range(24)))
+
+        assert shown == [title] * 24
+
+
 @pytest.mark.parametrize("name", ["key", "id"])
 def test_every_variant_of_a_read_is_its_own(api: httpx2.Client, project: dict[str, Any], task: dict[str, Any], name: str) -> None:
     whole = data(api.get(f"/projects/{project[name]}"))

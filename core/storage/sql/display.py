@@ -5,7 +5,7 @@ tasks are inert.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -44,8 +44,8 @@ def _upwards() -> Select[Any]:
     return select(up.c.id, up.c.parent_id)
 
 
-DEPENDS_ON = Statement(_edges(_D.task_id, _D.depends_on_id))
-BLOCKS = Statement(_edges(_D.depends_on_id, _D.task_id))
+DEPENDS_ON = Statement(_edges(_D.task_id, _D.depends_on_id), page=True)
+BLOCKS = Statement(_edges(_D.depends_on_id, _D.task_id), page=True)
 PARENTS_UPWARDS = Statement(_upwards())
 KEYS = Statement(select(_T.id, _T.key).where(_T.workspace_id == WORKSPACE, among(_T.id, "ids")))
 
@@ -58,11 +58,15 @@ class Display(Naming):
         parents = self._parent_keys(records)
         depends_on: dict[str, list[str]] = defaultdict(list)
         blocks: dict[str, list[str]] = defaultdict(list)
-        for task_id, key, _ in self.rows_among(DEPENDS_ON, ids):
+        held: set[str] = set()
+        for task_id, key, status in self.rows_among(DEPENDS_ON, ids):
             depends_on[task_id].append(key)
+            if status not in _CLOSED:
+                held.add(task_id)
         for task_id, key, _ in self.rows_among(BLOCKS, ids):
             blocks[task_id].append(key)
-        waiting = self._waiting(record for record in records if record.status is TaskStatus.TODO and not record.subtask_count)
+        leaves = (record for record in records if record.status is TaskStatus.TODO and not record.subtask_count)
+        waiting = self._waiting(leaves, ids, held)
         return [
             task_model(
                 record,
@@ -75,12 +79,13 @@ class Display(Naming):
             for record in records
         ]
 
-    def _waiting(self, leaves: Iterable[TaskRecord]) -> set[str]:
-        """Return those that wait for something open, themselves or by an ancestor."""
+    def _waiting(self, leaves: Iterable[TaskRecord], known: Collection[str], held: set[str]) -> set[str]:
+        """Return those that wait for something open, themselves or by an ancestor; `held` are those of `known` that do."""
         above = {record.id: record.parent_id for record in leaves}
         nested = {parent_id for parent_id in above.values() if parent_id is not None}
         above |= dict(self.rows_among(PARENTS_UPWARDS, nested))
-        held = {task_id for task_id, _, status in self.rows_among(DEPENDS_ON, above) if status not in _CLOSED}
+        edges = self.rows_among(DEPENDS_ON, above.keys() - set(known))
+        held = held | {task_id for task_id, _, status in edges if status not in _CLOSED}
         waiting = set()
         for task_id in above:
             step: str | None = task_id

@@ -23,8 +23,8 @@ _LIVE = select(*TASK_COLUMNS).where(_T.workspace_id == WORKSPACE, _T.deleted_at.
 _NEXT = _LIVE.where(tuple_(_T.position, _T.id) > tuple_(bindparam("position"), bindparam("id"))).order_by(_T.position, _T.id)
 _NEXT = _NEXT.limit(bindparam("limit"))
 LIVE_OF_PROJECT = Statement(_LIVE.where(_T.project_id == bindparam("project")))
-CHILDREN = Statement(_NEXT.where(_T.parent_id == bindparam("parent")))
-TOP_LEVEL = Statement(_NEXT.where(_T.parent_id.is_(None), _T.project_id == bindparam("project")))
+CHILDREN = Statement(_NEXT.where(_T.parent_id == bindparam("parent")), page=True)
+TOP_LEVEL = Statement(_NEXT.where(_T.parent_id.is_(None), _T.project_id == bindparam("project")), page=True)
 _EARLIER = (
     select(_T.key)
     .where(
