@@ -62,6 +62,7 @@ STATUS: dict[ErrorCode, int] = {
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "1"}
+MAX_SHOWN = 1_000  # a body of nothing but unknown fields would else be answered with ten times its size
 
 # What routes can answer, for their `responses=`.
 ALWAYS = (
@@ -151,8 +152,10 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        inside = [{**item, "loc": item["loc"][1:]} for item in error.errors()]  # without "body", "query", "path"
-        return refusal(request, ValidationFailed(details=issues_of(inside)).detail())
+        found = error.errors()
+        inside = [{**item, "loc": item["loc"][1:]} for item in found[:MAX_SHOWN]]  # without "body", "query", "path"
+        more = f"The first {MAX_SHOWN} of {len(found)} things that are wrong are listed." if len(found) > MAX_SHOWN else None
+        return refusal(request, ValidationFailed(more, details=issues_of(inside)).detail())
 
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

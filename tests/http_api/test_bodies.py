@@ -134,6 +134,13 @@ def test_every_wrong_field_is_named_at_once_by_its_json_pointer(api: httpx2.Clie
     }
 
 
+def test_of_very_many_wrong_fields_the_first_thousand_are_named(api: httpx2.Client) -> None:
+    error = refused(api.post("/projects", json={f"field{number}": 0 for number in range(2_000)}), 422, "VALIDATION_ERROR")
+
+    assert len(error["details"]) == 1_000
+    assert "first 1000 of 2001" in error["message"]  # the name is missing, too
+
+
 def test_an_unknown_query_parameter_is_refused_with_those_that_exist(api: httpx2.Client) -> None:
     error = refused(api.get("/projects?colour=red&pages=2"), 422, "VALIDATION_ERROR")
 
