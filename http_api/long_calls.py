@@ -29,13 +29,14 @@ class LongCall:
         self._request = request
         self._ctx = ctx
         self._jobs = jobs
+        self.deferred: bool = request.state.deferred
 
     async def answer(self, make: Answer) -> Response:
         """Return what `make` answers, or at once the job that makes it.
 
         Raises ClientDisconnect when the caller has gone; what `make` was waiting for is cancelled.
         """
-        if not self._request.state.deferred:
+        if not self.deferred:
             return await self._while_connected(make)
         ctx = self._ctx.without_key()
 

@@ -54,7 +54,7 @@ _ids = random.Random()  # noqa: S311  # names, not secrets
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 EXPOSED_HEADERS = (
     *("ETag", "Link", "Location", "Retry-After", "X-Request-ID", "RateLimit", "RateLimit-Policy", "Preference-Applied"),
-    *("Idempotency-Replayed", "Deprecation", "Sunset", "Mcp-Session-Id"),
+    *("Idempotency-Replayed", "Deprecation", "Sunset", "Mcp-Session-Id", "X-Vercel-AI-UI-Message-Stream"),
 )
 ALLOWED_HEADERS = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "Prefer"),

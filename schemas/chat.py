@@ -44,6 +44,7 @@ class ChatResponse(Model):
     """What the agents answer to a message."""
 
     conversation_id: str
+    message_id: str = Field(description="names this answer: the same when it is replayed")
     message: str = Field(description="the answer, as Markdown")
     route: Route
     patch_set: PatchSetDetail | None = Field(description="a stored proposal: new, or the pending one that is meant")

@@ -1,13 +1,36 @@
 """One turn of a conversation: what is said is kept, answered, and never applied."""
 
+from typing import Protocol
+
 from core.context import Context, Scope
 from core.idempotency import answer_of, once_held
-from core.services.conversations import abandon_turn, begin_turn, end_turn, turn_seconds
+from core.services.conversations import Turn, abandon_turn, begin_turn, end_turn, turn_seconds
 from core.services.rule_chat import answer_by_rules
 from schemas.chat import ChatRequest, ChatResponse
 
 
-async def chat(ctx: Context, request: ChatRequest) -> ChatResponse:
+class Listener(Protocol):
+    """Who hears of an answer while it is made."""
+
+    def begin(self, turn: Turn) -> None:
+        """The message is stored, and from now on it is answered."""
+
+    async def text(self, piece: str) -> None:
+        """The next piece of the answer's text; an answer that is made at once has none."""
+
+
+class _Nobody:
+    def begin(self, turn: Turn) -> None:
+        pass
+
+    async def text(self, piece: str) -> None:
+        pass
+
+
+NOBODY: Listener = _Nobody()
+
+
+async def chat(ctx: Context, request: ChatRequest, listener: Listener = NOBODY) -> ChatResponse:
     """Return the answer to a message of the caller; what it proposes is stored as a proposal.
 
     Raises:
@@ -16,13 +39,14 @@ async def chat(ctx: Context, request: ChatRequest) -> ChatResponse:
         Forbidden: the message asks for a proposal, and the caller may not propose.
     """
     ctx.principal.require(Scope.AGENT_CHAT)
-    return await once_held(ctx, lambda held: _turn(held, request), answer_of(end_turn), seconds=turn_seconds(ctx))
+    return await once_held(ctx, lambda held: _turn(held, request, listener), answer_of(end_turn), seconds=turn_seconds(ctx))
 
 
-async def _turn(ctx: Context, request: ChatRequest) -> ChatResponse:
+async def _turn(ctx: Context, request: ChatRequest, listener: Listener) -> ChatResponse:
     step = ctx.without_key()
     turn = await step.run(begin_turn, request)
     try:
+        listener.begin(turn)
         return await ctx.run(end_turn, turn, answer_by_rules)
     except BaseException:  # the conversation is let go however the turn ended
         await step.run(abandon_turn, turn)

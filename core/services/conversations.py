@@ -73,7 +73,7 @@ def begin_turn(ctx: Context, request: ChatRequest) -> Turn:
 
     def work(tx: Transaction) -> Turn:
         named = live_project(tx, request.project_id) if request.project_id is not None else None
-        record = _named(ctx, tx, request.conversation_id) if request.conversation_id else _new(ctx, turn, request.message)
+        record = _named(ctx, tx, request.conversation_id) if request.conversation_id else _new(ctx, request.message)
         if record.turn is not None and record.turn_ends_at is not None and record.turn_ends_at > ctx.now:
             raise TurnInProgress
         history = tx.list_messages(record.conversation.id, limit=HISTORY)
@@ -100,6 +100,7 @@ def end_turn(ctx: Context, turn: Turn, answer: Callable[[Context, Turn], Answere
         joined.write(lambda tx: _keep(ctx, tx, turn, answered))
         return ChatResponse(
             conversation_id=turn.conversation_id,
+            message_id=turn.id,
             message=answered.text,
             route=answered.route,
             patch_set=answered.patch_set,
@@ -161,11 +162,11 @@ def _named(ctx: Context, tx: Transaction, conversation_id: str) -> ConversationR
     return record
 
 
-def _new(ctx: Context, conversation_id: str, message: str) -> ConversationRecord:
+def _new(ctx: Context, message: str) -> ConversationRecord:
     line = " ".join(message.split())
     title = line if len(line) <= TITLE else line[: TITLE - 1] + "…"
     shown = Conversation(
-        id=conversation_id, title=title, project_id=None, message_count=0, created_at=ctx.now, updated_at=ctx.now
+        id=ctx.ids.new_id(), title=title, project_id=None, message_count=0, created_at=ctx.now, updated_at=ctx.now
     )
     return ConversationRecord(shown, ctx.principal.subject)
 

@@ -9,6 +9,7 @@ from core.services import chat as chatting
 from core.services import conversations
 from http_api import examples
 from http_api.bodies import StrictRoute
+from http_api.chat_stream import stream_chat
 from http_api.dependencies import RequestContext
 from http_api.envelope import Envelope, found, listed, written
 from http_api.errors import BODY, PAGED, WRITES, refusals
@@ -24,14 +25,35 @@ router = APIRouter(prefix="/agent", tags=["agent"], route_class=StrictRoute)
 ConversationName = Annotated[ItemName, Path(description="id of the conversation")]
 
 
+PARTS = {
+    "type": "object",
+    "properties": {
+        "data": {"type": "string", "description": "a part of a UI message of the Vercel AI SDK, as JSON; at last [DONE]"}
+    },
+}
+STREAM = {"content": {"text/event-stream": {"schema": PARTS}}}
+
+
 @router.post(
     "/chat",
     operation_id="chat",
     response_model=Envelope[ChatResponse],
-    responses=refusals(*BODY, *WRITES, ErrorCode.IDEMPOTENCY_IN_PROGRESS, ErrorCode.SERVICE_UNAVAILABLE) | ACCEPTED,
+    responses=refusals(*BODY, *WRITES, ErrorCode.IDEMPOTENCY_IN_PROGRESS, ErrorCode.SERVICE_UNAVAILABLE)
+    | ACCEPTED
+    | {200: STREAM},
 )
-async def chat(call: LongCallContext, request: Annotated[ChatRequest, Body(openapi_examples=examples.CHAT)]) -> Response:
-    """Answer a message in its conversation; what it proposes is stored as a proposal, and nothing is applied."""
+async def chat(
+    call: LongCallContext,
+    ctx: WriteContext,
+    http: Request,
+    request: Annotated[ChatRequest, Body(openapi_examples=examples.CHAT)],
+) -> Response:
+    """Answer a message in its conversation; what it proposes is stored as a proposal, and nothing is applied.
+
+    With `Accept: text/event-stream` the answer comes while it is made.
+    """
+    if "text/event-stream" in http.headers.get("accept", "").lower() and not call.deferred:
+        return await stream_chat(lambda listener: chatting.chat(ctx, request, listener))
 
     async def answer(ctx: Context) -> Response:
         return written(ctx, await chatting.chat(ctx, request))

@@ -17,7 +17,7 @@ from core.events import EventFeed
 from core.services import projects
 from core.settings import Settings
 from core.wiring import Orchestrator
-from http_api import event_stream
+from http_api import event_stream, sse
 from http_api.app import create_app
 from schemas.projects import ProjectCreate, ProjectUpdate
 from tests.http_api.streams import PATIENCE, Message, read_message, streaming
@@ -259,7 +259,7 @@ async def test_a_reader_that_does_not_read_is_dropped_and_gets_the_rest_when_it_
 
 
 async def test_a_client_that_takes_nothing_for_long_is_left(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "SEND_SECONDS", 0.01)
+    monkeypatch.setattr(sse, "SEND_SECONDS", 0.01)
     async with streamed(app) as (client, serving):
         client.reads.clear()
         await apply(app, 1)
