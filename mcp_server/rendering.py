@@ -11,7 +11,6 @@ from schemas.changes import Change, Totals
 from schemas.patches import HistoryEntry, PatchSetSummary, ProposalState
 from schemas.primitives import Model, Priority
 from schemas.projects import Project
-from schemas.schedule import ScheduledTask
 from schemas.tasks import Task
 
 MAX_TEXT = 8_000  # characters of one answer
@@ -174,16 +173,6 @@ def patch_set_line(patch_set: PatchSetSummary) -> str:
     size = totals_text(patch_set.totals) if applied else show_count(patch_set.patch_count, "patch", "patches")
     state = f"[{patch_set.state}]{revisions} {size} by {by}"
     return f"{when} {patch_set.id} {state}: {safe_title(patch_set.summary) or 'no summary'}{undone}"
-
-
-def schedule_line(task: ScheduledTask) -> str:
-    """Return `WEB-3 2026-12-01..2026-12-02 critical @ana Title (8h, waits for WEB-1)`."""
-    slack = "critical" if task.is_critical else f"slack {show_minutes(task.slack)}"
-    words = [task.key, f"{task.start_date}..{task.finish_date}", slack]
-    words += [f"@{safe_word(task.assignee)}"] if task.assignee else []
-    notes = [show_minutes(task.estimated_minutes) if task.estimated_minutes else "no estimate"]
-    notes += [f"waits for {listed(task.depends_on)}"] if task.depends_on else []
-    return f"{' '.join(words)} {safe_title(task.title)} ({', '.join(notes)})"
 
 
 def totals_text(totals: Totals) -> str:

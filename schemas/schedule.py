@@ -1,13 +1,23 @@
 """A project's schedule: earliest and latest times in working minutes from its start."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
-from schemas.primitives import Day, Model
+from schemas.primitives import Day, Instant, Model
+
+
+class ScheduleFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    MERMAID = "mermaid"
+    ICS = "ics"
 
 
 class ScheduledTask(Model):
     """Times of one open leaf task, in working minutes from the start of the schedule."""
 
+    id: str
     key: str
     title: str
     assignee: str | None
@@ -18,8 +28,10 @@ class ScheduledTask(Model):
     latest_finish: int
     slack: int = Field(description="minutes it may slip without moving the end")
     is_critical: bool
-    start_date: Day
-    finish_date: Day
+    start_date: Day = Field(description="day of the earliest start")
+    finish_date: Day = Field(description="day of the earliest finish")
+    latest_start_date: Day
+    latest_finish_date: Day = Field(description="after this day the whole schedule ends later")
     depends_on: list[str] = Field(description="keys of the tasks it waits for")
 
 
@@ -28,6 +40,9 @@ class Schedule(Model):
 
     project: str
     revision: int
+    updated_at: Instant = Field(description="when the project changed last")
+    hours_per_day: int
+    days_per_week: int
     start_date: Day
     finish_date: Day
     total_minutes: int

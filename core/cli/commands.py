@@ -301,6 +301,37 @@ def next_tasks(
 
 
 @app.command()
+def schedule(
+    key: ProjectKey,
+    format: Annotated[
+        Literal["text", "json", "mermaid", "ics"],
+        typer.Option(help="text to read, json for programs, mermaid for a gantt chart, ics for calendars."),
+    ] = "text",
+    start_date: Annotated[
+        str | None, typer.Option(metavar="DAY", help="First working day, YYYY-MM-DD, unless that of the project or today.")
+    ] = None,
+    hours_per_day: Annotated[
+        int | None, typer.Option(min=1, max=24, metavar="HOURS", help="Working hours in a day, unless HOURS_PER_DAY.")
+    ] = None,
+    revision: Then = None,
+    as_json: Json = False,
+) -> None:
+    """Show when each open task can start and must end, and the chain of tasks that decides the end."""
+
+    def work(session: Session) -> str:
+        from core.cli.inputs import parse_day
+        from core.schedule_rendering import render_schedule
+        from core.services.projects import get_schedule
+        from schemas.schedule import ScheduleFormat
+
+        day = parse_day("--start-date", start_date)
+        found = session.call(get_schedule, key, start_date=day, hours_per_day=hours_per_day, revision=revision)
+        return found.model_dump_json() if as_json else render_schedule(found, ScheduleFormat(format))
+
+    write(answer(work, as_json=as_json))
+
+
+@app.command()
 def export(
     key: ProjectKey,
     format: Annotated[

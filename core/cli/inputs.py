@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from schemas.errors import ErrorCode, ErrorDetail
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from schemas.access import Role, Scope
     from schemas.patches import PatchSet
 
@@ -146,21 +148,32 @@ def parse_workspace(text: str) -> str:
     """Return the name of a workspace."""
     from schemas.access import WorkspaceName
 
-    return _parsed(WorkspaceName, text, "--workspace takes a-z, 0-9, dot, dash and underscore, at most 63")
+    workspace: str = _parsed(WorkspaceName, text, "--workspace takes a-z, 0-9, dot, dash and underscore, at most 63")
+    return workspace
 
 
 def parse_subject(text: str) -> str:
     """Return the name a caller will sign with."""
     from schemas.access import Subject
 
-    return _parsed(Subject, text, "a name has 1 to 200 characters, and no control characters")
+    subject: str = _parsed(Subject, text, "a name has 1 to 200 characters, and no control characters")
+    return subject
 
 
-def _parsed(kind: Any, text: str, rule: str) -> str:
+def parse_day(option: str, text: str | None) -> "date | None":
+    """Return the day that an option names."""
+    from schemas.primitives import Day
+
+    if text is None:
+        return None
+    day: date = _parsed(Day, text, f"{option} takes a day as YYYY-MM-DD, such as 2026-12-01")
+    return day
+
+
+def _parsed(kind: Any, text: str, rule: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        parsed: str = TypeAdapter(kind).validate_python(text)
+        return TypeAdapter(kind).validate_python(text)
     except ValidationError:
         raise BadInput(ErrorCode.VALIDATION_ERROR, f"{rule}; not {text!r}") from None
-    return parsed

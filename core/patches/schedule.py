@@ -6,20 +6,17 @@ parent waits for all its leaves, and a parent that waits holds back everything b
 here is recursive: chains may be as long as a project.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from core.patches.text import safe
 from schemas.primitives import CLOSED_STATUSES, TaskStatus
 from schemas.projects import Project
 from schemas.schedule import Schedule, ScheduledTask
 from schemas.tasks import Task
 
 MAX_TASKS = 20_000  # above, no other work waits for a look at the whole of a project
-_MERMAID_SPECIAL = re.compile(r"[#;:%<>]")
 
 
 class Planned(Protocol):
@@ -61,6 +58,9 @@ def make_schedule(
     return Schedule(
         project=project.key,
         revision=project.revision,
+        updated_at=project.updated_at,
+        hours_per_day=hours_per_day,
+        days_per_week=days_per_week,
         start_date=start_date,
         finish_date=day_of(max(total - 1, 0)),
         total_minutes=total,
@@ -119,7 +119,9 @@ def _linked(tasks: Sequence[Planned]) -> list[Planned]:
 def _scheduled(task: Task, earliest_start: int, latest_start: int, total: int, day_of: Callable[[int], date]) -> ScheduledTask:
     minutes = task.estimated_minutes or 0
     finish_date = day_of(max(earliest_start + minutes - 1, 0))
+    latest_finish_date = day_of(max(latest_start + minutes - 1, 0))
     return ScheduledTask(
+        id=task.id,
         key=task.key,
         title=task.title,
         assignee=task.assignee,
@@ -132,6 +134,8 @@ def _scheduled(task: Task, earliest_start: int, latest_start: int, total: int, d
         is_critical=total > 0 and latest_start == earliest_start,
         start_date=day_of(earliest_start) if minutes else finish_date,  # nothing to do: reached when the task before it ends
         finish_date=finish_date,
+        latest_start_date=day_of(latest_start) if minutes else latest_finish_date,
+        latest_finish_date=latest_finish_date,
         depends_on=task.depends_on,
     )
 
@@ -240,19 +244,3 @@ def _working_days(start_date: date, minutes_per_day: int, days_per_week: int) ->
         return date.fromordinal(min(monday + 7 * weeks + day, last))
 
     return day_of
-
-
-def render_gantt(schedule: Schedule, *, limit: int = 50) -> str:
-    """Return the first `limit` tasks as a Mermaid gantt chart; a comment counts the rest."""
-    lines = ["gantt", f"    title {schedule.project}", "    dateFormat YYYY-MM-DD", "    inclusiveEndDates"]
-    for task in schedule.tasks[:limit]:
-        marks = ("crit, " if task.is_critical else "") + ("" if task.estimated_minutes else "milestone, ")
-        lines.append(f"    {task.key} {_label(task.title)} :{marks}{task.key}, {task.start_date}, {task.finish_date}")
-    if len(schedule.tasks) > limit:
-        lines.append(f"    %% {len(schedule.tasks) - limit:,} more")
-    return "\n".join(lines)
-
-
-def _label(title: str) -> str:
-    """Return a title with the characters that end or start something in Mermaid as entity codes."""
-    return _MERMAID_SPECIAL.sub(lambda match: f"#{ord(match[0])};", safe(title))

@@ -58,10 +58,10 @@ def show_count(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
-def show_listed(keys: Sequence[str], *, total: int | None = None) -> str:
-    """Return the first keys, and how many there are besides (of `total`, where `keys` are not all)."""
-    more = (len(keys) if total is None else total) - MAX_LISTED
-    return ", ".join(keys[:MAX_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+def show_listed(keys: Sequence[str], *, most: int = MAX_LISTED, total: int | None = None) -> str:
+    """Return the first keys, `most` at most, and how many there are besides (of `total`, where `keys` are not all)."""
+    more = (len(keys) if total is None else total) - min(len(keys), most)
+    return ", ".join(keys[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def show_facts(fields: Mapping[str, Any]) -> str:

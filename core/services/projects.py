@@ -78,12 +78,26 @@ def get_hierarchy(ctx: Context, project: str, *, revision: int | None = None) ->
     return ProjectHierarchy.model_construct(project=found, tasks=_tree(tasks))
 
 
-def get_schedule(ctx: Context, project: str, *, start_date: date | None = None, revision: int | None = None) -> Schedule:
-    """Return earliest and latest times of the open leaves, from `start_date` (default: the project's, not before today)."""
+def get_schedule(
+    ctx: Context,
+    project: str,
+    *,
+    start_date: date | None = None,
+    hours_per_day: int | None = None,
+    revision: int | None = None,
+) -> Schedule:
+    """Return earliest and latest times of the open leaves, from `start_date` (default: the project's, not before today).
+
+    A day has `hours_per_day` working hours, unless given those of the settings.
+    """
     found, tasks = _whole(ctx, project, revision)
     start = start_date or max(found.start_date or ctx.today, ctx.today)
     return make_schedule(
-        found, tasks, start_date=start, hours_per_day=ctx.settings.hours_per_day, days_per_week=ctx.settings.days_per_week
+        found,
+        tasks,
+        start_date=start,
+        hours_per_day=hours_per_day or ctx.settings.hours_per_day,
+        days_per_week=ctx.settings.days_per_week,
     )
 
 

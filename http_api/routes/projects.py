@@ -1,11 +1,13 @@
 """Projects: list, read, write, and the views of a whole project."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from core.rendering import render_export
+from core.schedule_rendering import render_schedule
 from core.services import history, patch_sets, projects, reverting
 from http_api import examples
 from http_api.bodies import StrictRoute
@@ -26,11 +28,22 @@ from schemas.projects import (
     ProjectListResponse,
     ProjectUpdate,
 )
-from schemas.schedule import Schedule
+from schemas.schedule import Schedule, ScheduleFormat
 
 router = APIRouter(prefix="/projects", tags=["projects"], route_class=StrictRoute)
 
 MEDIA_TYPES = {ExportFormat.MARKDOWN: "text/markdown", ExportFormat.CSV: "text/csv"}
+SCHEDULE_TYPES = {
+    ScheduleFormat.TEXT: "text/plain",
+    ScheduleFormat.MERMAID: "text/vnd.mermaid",
+    ScheduleFormat.ICS: "text/calendar",
+}
+SCHEDULE_SUFFIXES = {ScheduleFormat.TEXT: "txt", ScheduleFormat.MERMAID: "mmd", ScheduleFormat.ICS: "ics"}
+
+
+def _files(media_types: Iterable[str]) -> dict[int | str, dict[str, Any]]:
+    """Document the forms of an answer that are not JSON."""
+    return {200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}}
 
 
 @router.get("", operation_id="list_projects", response_model=Envelope[ProjectListResponse], responses=refusals(*PAGED))
@@ -134,12 +147,28 @@ async def get_hierarchy(ctx: RequestContext, project_id: ProjectName, revision: 
     return found(ctx, await ctx.run_long(projects.get_hierarchy, project_id, revision=revision))
 
 
-@router.get("/{project_id}/schedule", operation_id="get_schedule", response_model=Envelope[Schedule], responses=refusals(*NAMED))
+@router.get(
+    "/{project_id}/schedule",
+    operation_id="get_schedule",
+    response_model=Envelope[Schedule],
+    responses=refusals(*NAMED) | _files(SCHEDULE_TYPES.values()),
+)
 async def get_schedule(
-    ctx: RequestContext, project_id: ProjectName, start_date: Day | None = None, revision: Then = None
+    ctx: RequestContext,
+    project_id: ProjectName,
+    start_date: Annotated[Day | None, Query(description="default: the project's, and not before today")] = None,
+    hours_per_day: Annotated[int | None, Query(ge=1, le=24, description="working hours; default: HOURS_PER_DAY")] = None,
+    format: ScheduleFormat = ScheduleFormat.JSON,
+    revision: Then = None,
 ) -> Response:
-    """Get earliest and latest times of every open task, and the critical path."""
-    return found(ctx, await ctx.run_long(projects.get_schedule, project_id, start_date=start_date, revision=revision))
+    """Get earliest and latest times of every open task, and the critical path: JSON in the envelope, the rest as files."""
+    schedule = await ctx.run_long(
+        projects.get_schedule, project_id, start_date=start_date, hours_per_day=hours_per_day, revision=revision
+    )
+    if format is ScheduleFormat.JSON:
+        return found(ctx, schedule)
+    content = await asyncio.to_thread(render_schedule, schedule, format)
+    return _file(content, f"{schedule.project}.{SCHEDULE_SUFFIXES[format]}", SCHEDULE_TYPES[format])
 
 
 @router.get(
@@ -190,7 +219,7 @@ async def revert_to_revision(
     "/{project_id}/export",
     operation_id="export_project",
     response_model=Envelope[ExportDocument],
-    responses=refusals(*NAMED) | {200: {"content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()}}},
+    responses=refusals(*NAMED) | _files(MEDIA_TYPES.values()),
 )
 async def export_project(
     ctx: RequestContext, project_id: ProjectName, format: ExportFormat = ExportFormat.JSON, revision: Then = None
@@ -199,10 +228,14 @@ async def export_project(
     document = await ctx.run_long(projects.export_project, project_id, revision=revision)
     if format is ExportFormat.JSON:
         return found(ctx, document)
-    content = (await asyncio.to_thread(render_export, document, format)).encode()
-    filename = f"{document.project.key}.{format}"
-    headers = {"ETag": digest_tag(content), "Content-Disposition": f'attachment; filename="{filename}"', **REVALIDATE}
-    return Response(content, headers=headers, media_type=f"{MEDIA_TYPES[format]}; charset=utf-8")
+    content = await asyncio.to_thread(render_export, document, format)
+    return _file(content, f"{document.project.key}.{format}", MEDIA_TYPES[format])
+
+
+def _file(text: str, name: str, media_type: str) -> Response:
+    content = text.encode()
+    headers = {"ETag": digest_tag(content), "Content-Disposition": f'attachment; filename="{name}"', **REVALIDATE}
+    return Response(content, headers=headers, media_type=f"{media_type}; charset=utf-8")
 
 
 def _written(ctx: RequestContext, result: patch_sets.Written[Project], *, created: bool = False) -> Response:

@@ -6,8 +6,7 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from core.errors import InvalidCursor
-from core.patches.schedule import render_gantt
-from core.patches.text import safe_word, show_minutes
+from core.schedule_rendering import render_gantt, schedule_head, schedule_line
 from mcp_server.calls import CallContext, history, patch_sets, projects, services_context
 from mcp_server.rendering import (
     MAX_TEXT,
@@ -22,7 +21,6 @@ from mcp_server.rendering import (
     patch_set_facts,
     patch_set_line,
     project_line,
-    schedule_line,
     task_facts,
     task_line,
 )
@@ -110,7 +108,7 @@ async def get_schedule(
     foot = more_line(len(page), len(schedule.tasks), "open tasks", following)
     if format == "mermaid":
         return answer(_gantt(schedule, page, foot), structured)
-    text = capped(_schedule_head(schedule), map(schedule_line, page), foot, narrow="use a smaller limit.")
+    text = capped(schedule_head(schedule, most=MAX_KEYS), map(schedule_line, page), foot, narrow="use a smaller limit.")
     return answer(text, structured)
 
 
@@ -134,25 +132,9 @@ def _offset(cursor: str, revision: int) -> int:
     return int(offset)
 
 
-def _schedule_head(schedule: Schedule) -> list[str]:
-    if not schedule.tasks:
-        return [f"{schedule.project} revision {schedule.revision}: no open tasks to schedule"]
-    span = f"{schedule.start_date} to {schedule.finish_date}, {show_minutes(schedule.total_minutes)} of work"
-    head = [f"{schedule.project} revision {schedule.revision}: {span}"]
-    if schedule.critical_path:
-        chain = schedule.critical_path[:MAX_KEYS] + (["..."] if len(schedule.critical_path) > MAX_KEYS else [])
-        head.append(f"critical path: {' > '.join(chain)}")
-    if schedule.load:
-        load = [f"@{safe_word(who)} {show_minutes(minutes)}" for who, minutes in schedule.load.items()]
-        head.append(f"load: {listed(load, MAX_KEYS)}")
-    if schedule.unestimated:
-        head.append(f"without estimate, counted as 0: {listed(schedule.unestimated, MAX_KEYS)}")
-    return head
-
-
 def _gantt(schedule: Schedule, page: list[ScheduledTask], foot: list[str]) -> str:
     """Return a page as a chart; what was cut and what follows is said in comments, so that it can still be drawn."""
-    chart = render_gantt(schedule.model_copy(update={"tasks": page}), limit=len(page))
+    chart = render_gantt(schedule.model_copy(update={"tasks": page}))
     text = capped([], chart.splitlines(), [f"    %% {line}" for line in foot], narrow="use a smaller limit.")
     return text.replace("\n... ", "\n    %% ... ")
 

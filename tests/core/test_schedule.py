@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from core.patches.schedule import make_schedule, render_gantt
+from core.patches.schedule import make_schedule
 from schemas.primitives import Priority, ProjectStatus, TaskStatus
 from schemas.projects import Project
 from schemas.schedule import Schedule
@@ -196,17 +196,3 @@ def test_a_chain_of_twenty_thousand_tasks_beyond_the_last_year_is_computed() -> 
 
     assert len(result.critical_path) == 20_000
     assert result.finish_date == date.max
-
-
-def test_a_gantt_chart_marks_the_critical_path_escapes_titles_and_counts_the_rest() -> None:
-    result = schedule(task(1, 8, title="Plan: a; b #c\n%%"), task(2, after=[1]), task(3, 1))
-
-    assert render_gantt(result, limit=2).splitlines()[-3:] == [
-        "    WEB-1 Plan#58; a#59; b #35;c\\n#37;#37; :crit, WEB-1, 2026-08-03, 2026-08-03",
-        "    WEB-2 Task 2 :crit, milestone, WEB-2, 2026-08-03, 2026-08-03",
-        "    %% 1 more",
-    ]
-
-
-def test_a_short_gantt_chart_counts_no_rest() -> None:
-    assert render_gantt(schedule(task(1, 8))).splitlines()[-1] == "    WEB-1 Task 1 :crit, WEB-1, 2026-08-03, 2026-08-03"

@@ -171,6 +171,52 @@ def test_the_schedule_starts_on_the_day_asked_for(api: httpx2.Client, task: dict
     assert (schedule["start_date"], schedule["total_minutes"], schedule["critical_path"]) == ("2026-03-02", 960, [task["key"]])
 
 
+def test_the_schedule_counts_in_days_of_the_hours_asked_for(api: httpx2.Client, task: dict[str, Any]) -> None:
+    api.patch(f"/tasks/{task['key']}", json={"estimated_minutes": 960})
+    query = {"start_date": "2026-03-02", "hours_per_day": "4"}
+
+    schedule = data(api.get(f"/projects/{task['project_id']}/schedule", params=query))
+
+    assert (schedule["hours_per_day"], schedule["finish_date"]) == (4, "2026-03-05")
+    assert schedule["tasks"][0]["latest_finish_date"] == "2026-03-05"
+    refused(api.get(f"/projects/{task['project_id']}/schedule", params={"hours_per_day": 25}), 422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    ("format", "media_type", "begin"),
+    [("ics", "text/calendar", "BEGIN:VCALENDAR\r\n"), ("mermaid", "text/vnd.mermaid", "gantt\n"), ("text", "text/plain", "")],
+)
+def test_the_schedule_is_a_file_as_well(
+    api: httpx2.Client, task: dict[str, Any], format: str, media_type: str, begin: str
+) -> None:
+    path = f"/projects/{task['project_id']}/schedule?format={format}"
+
+    answer = api.get(path)
+
+    assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
+    assert answer.headers["content-disposition"].startswith("attachment; filename=")
+    assert answer.text.startswith(begin)
+    assert task["key"] in answer.text
+    assert (
+        api.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    )  # the same file while nothing changes
+    refused(api.get(f"{path}x"), 422, "VALIDATION_ERROR")
+
+
+def test_a_calendar_keeps_its_events_when_a_task_is_renamed(api: httpx2.Client, task: dict[str, Any]) -> None:
+    path = f"/projects/{task['project_id']}/schedule?format=ics"
+    before = api.get(path).text
+    api.patch(f"/tasks/{task['key']}", json={"title": "Renamed"})
+    after = api.get(path).text
+
+    assert f"UID:{task['id']}\r\n" in before
+    assert f"UID:{task['id']}\r\n" in after
+    assert "Renamed" in after
+    assert [line for line in before.splitlines() if "SEQUENCE" in line] != [
+        line for line in after.splitlines() if "SEQUENCE" in line
+    ]
+
+
 def test_the_history_lists_applied_sets_newest_first(api: httpx2.Client, task: dict[str, Any]) -> None:
     history = data(api.get(f"/projects/{task['project_id']}/history"))
 
