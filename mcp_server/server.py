@@ -1,12 +1,8 @@
-"""The MCP server: one catalogue of tools, resources and prompts, served over stdio as `orchestrator-mcp`.
+"""The MCP server: one catalogue of tools, resources and prompts.
 
 Nothing here imports the database layer: the first answer leaves before the first call needs it.
 """
 
-import argparse
-import logging
-import os
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
@@ -14,7 +10,6 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.request_state import RequestStateSecurity
@@ -22,9 +17,7 @@ from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
 from mcp.types import Tool as WireTool
 
 from core.errors import DomainError, Forbidden, NotFound
-from core.settings import Auth
-from core.wiring import InvalidSettings, Orchestrator, load_settings
-from mcp_server.era import serve_stdio
+from core.wiring import Orchestrator
 from mcp_server.errors import refusal
 from mcp_server.prompts import add_prompts
 from mcp_server.resources import add_resources
@@ -153,72 +146,3 @@ def catalogue() -> list[dict[str, Any]]:
         for tool in _declared().values()
     ]
     return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
-
-
-def main() -> None:
-    """Serve MCP over stdio until stdin is closed, or over HTTP until stopped. Exit 2 on bad options or settings."""
-    options = _parser().parse_args()
-    try:
-        settings = load_settings()
-    except InvalidSettings as error:
-        sys.exit(_usage_error(str(error)))
-    if options.http is None and settings.auth is not Auth.NONE and settings.orchestrator_api_key is None:
-        kind = "an API key" if settings.auth is Auth.API_KEY else "a token"
-        sys.exit(_usage_error(f"ORCHESTRATOR_API_KEY must hold {kind}, because AUTH={settings.auth}"))
-    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    orchestrator = Orchestrator(settings)
-    try:
-        server = build_server(orchestrator, read_only=options.read_only, tools=options.tools)
-    except ValueError as error:
-        sys.exit(_usage_error(str(error)))
-    if options.http is not None:
-        _serve_http(orchestrator, options.http, lambda _: server)
-        return
-    try:
-        anyio.run(lambda: serve_stdio(server, legacy_only=os.environ.get("MCP_ERA") == "legacy"))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    finally:
-        orchestrator.close()
-
-
-def _serve_http(orchestrator: Orchestrator, address: str, make_server: Callable[[Orchestrator], MCPServer[Orchestrator]]) -> None:
-    """Serve streamable HTTP at `address`/mcp until the process is stopped. Exit 2 when it cannot be used."""
-    from mcp_server import http
-
-    try:
-        listener, on_loopback = http.listen(address, open_to_all=orchestrator.settings.auth is Auth.NONE)
-    except ValueError as error:
-        sys.exit(_usage_error(str(error)))
-    host, port = listener.getsockname()[:2]
-    sys.stderr.write(f"MCP at http://{f'[{host}]' if ':' in host else host}:{port}{http.PATH}\n")
-    try:
-        http.serve(orchestrator, http.Endpoint(orchestrator, make_server), listener, on_loopback=on_loopback)
-    finally:
-        orchestrator.close()
-
-
-def _usage_error(message: str) -> int:
-    sys.stderr.write(f"orchestrator-mcp: {message}\n")
-    return 2
-
-
-def _names(text: str) -> list[str]:
-    if names := [name.strip() for name in text.split(",") if name.strip()]:
-        return names
-    raise argparse.ArgumentTypeError(f"names no tool; there are: {', '.join(TOOL_NAMES)}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="orchestrator-mcp", description="Serve projects and tasks over MCP, on stdio unless told otherwise."
-    )
-    parser.add_argument("--read-only", action="store_true", help="offer only tools that change nothing")
-    parser.add_argument("--tools", type=_names, help="offer only these, comma separated")
-    parser.add_argument("--http", metavar="HOST:PORT", help="serve streamable HTTP at http://HOST:PORT/mcp instead of stdio")
-    parser.add_argument("--version", action="version", version=version("orchestrator"))
-    return parser
-
-
-if __name__ == "__main__":
-    main()

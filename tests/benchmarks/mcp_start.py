@@ -14,7 +14,7 @@ from tests.benchmarks.runner import Row, interleaved_medians, seconds, versus
 from tests.benchmarks.workspace import database_url
 
 ROUNDS = 9
-OURS, MINIMAL = "mcp_server.server", "tests.benchmarks.minimal_mcp_server"
+OURS, MINIMAL = "mcp_server", "tests.benchmarks.minimal_mcp_server"
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
 
 

@@ -19,7 +19,7 @@ from mcp_server.server import build_server
 from tests.support.servers import gateway_environment
 
 ERAS = ("legacy", "2026-07-28")
-COMMAND = [sys.executable, "-m", "mcp_server.server"]
+COMMAND = [sys.executable, "-m", "mcp_server"]
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 
 

@@ -150,7 +150,7 @@ def test_the_process_ends_within_two_seconds_of_a_closed_stdin(tmp_path: Path) -
 def test_the_first_answers_import_no_database_web_or_model_library(tmp_path: Path) -> None:
     report = (
         "import atexit, json, sys\n"
-        "from mcp_server.server import main\n"
+        "from mcp_server.__main__ import main\n"
         f"atexit.register(lambda: print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]), file=sys.stderr))\n"
         "main()\n"
     )
