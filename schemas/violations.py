@@ -111,6 +111,19 @@ def _patch_reader() -> TypeAdapter[Patch]:
     return TypeAdapter(Patch)  # on first use: building it takes longer than a cold start can spare
 
 
+@cache
+def _patches_reader() -> TypeAdapter[list[Patch]]:
+    return TypeAdapter(list[Patch])
+
+
+def find_patches(items: Sequence[Any]) -> list[Patch] | None:
+    """Return the patches that `items` spell, or None when anything is wrong with the form of one; quicker than one by one."""
+    try:
+        return _patches_reader().validate_python(items)
+    except ValidationError:
+        return None
+
+
 def read_patch(item: Any, index: int) -> Patch | list[Issue]:
     """Return the patch that `item`, at `index` of its set, spells; or everything that is wrong with its form."""
     try:

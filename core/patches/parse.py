@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NamedTuple
 
 from schemas.changes import EntityKind
 from schemas.errors import ErrorCode, Issue
 from schemas.patches import OPS, CreateProject, CreateTask, Patch
-from schemas.violations import read_patch
+from schemas.violations import find_patches, read_patch
 
 CREATIONS = (CreateTask, CreateProject)
 CREATING_OPS = ("create_task", "create_project")
@@ -56,11 +57,10 @@ def _missing(selected: set[int], count: int) -> list[Issue]:
 def parse_patches(raw: Sequence[Any]) -> ParsedPatches:
     """Return the sound patches of `raw` and every issue of form."""
     parsed = ParsedPatches(refs=_declared_refs(raw))
-    for index, item in enumerate(raw):
-        patch = read_patch(item, index)
+    for index, patch in enumerate(find_patches(raw) or map(read_patch, raw, count())):
         if isinstance(patch, list):
             parsed.issues += patch
-            parsed.mentions += _mentions(index, item, {issue.path for issue in patch})
+            parsed.mentions += _mentions(index, raw[index], {issue.path for issue in patch})
             continue
         if isinstance(patch, CREATIONS) and patch.ref and parsed.refs[patch.ref] != index:
             message = f"{patch.ref} is already created by patch {parsed.refs[patch.ref]}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, and_, bindparam, delete, insert, literal_column, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, and_, bindparam, delete, literal_column, select, union
 from sqlalchemy.dialects import postgresql
 
 from core.storage.interface import PatchSetRecord
@@ -47,7 +47,6 @@ def _put() -> postgresql.Insert:
 
 PUT = Statement(_put())
 FORGET_PROJECTS = Statement(delete(patch_set_projects).where(_R.workspace_id == WORKSPACE, _R.patch_set_id == bindparam("i")))
-INSERT_TOUCHED = Statement(insert(patch_set_projects).values({column: bindparam(f"v_{column.name}") for column in _R}))
 TOTAL_CHANGES = Statement(select(_S.changes_total).where(_S.workspace_id == WORKSPACE, _S.id == bindparam("i")))
 CHANGE_COLUMNS = (_H.kind, _H.entity_id, _H.key, _H.title, _H.action, _H.fields, _H.patch_indexes, _H.cascaded)
 CHANGES = Statement(
@@ -89,7 +88,7 @@ class History(Naming):
         self.put_patch_set(record)
         by_key = {row[1]: row[0] for row in self.named_rows(record.base_revisions, PROJECTS_BY_ID, PROJECTS_BY_KEY)}
         touched = [(by_key[key], revision) for key, revision in record.base_revisions.items() if key in by_key]
-        self.execute_many(INSERT_TOUCHED, touched, lambda item: (self.workspace, record.id, *item, None))
+        self.insert_many(patch_set_projects, touched, lambda item: (self.workspace, record.id, *item, None))
 
     def put_patch_set(self, record: PatchSetRecord) -> None:
         """Insert or replace the row of a patch set that is not applied yet; which projects it touches is written next."""

@@ -11,28 +11,23 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Table, bindparam, delete, func, literal_column, select, update
 
 from core.patches.past import RENUMBERING
 from core.patches.plan import Effects, Plan
 from core.patches.snapshot import ProjectRecord, Renumbering, TaskRecord
 from core.storage.interface import PatchSetRecord
 from core.storage.sql.failures import SerialisationFailure
-from core.storage.sql.history import INSERT_TOUCHED, History
+from core.storage.sql.history import History
 from core.storage.sql.rows import comment_row, project_row, task_row
 from core.storage.sql.session import WORKSPACE, Row, Statement
-from core.storage.sql.tables import comments, dependencies, patch_set_changes, patch_sets, projects, tasks
+from core.storage.sql.tables import comments, dependencies, patch_set_changes, patch_set_projects, patch_sets, projects, tasks
 from core.storage.sql.watching import CHANNEL
 from schemas.changes import Change
 from schemas.patches import ProposalState
 
 _FIXED = frozenset({"workspace_id", "id", "key", "number", "project_id", "created_by", "created_at"})
 _COUNTED = ("position", "depth", "subtask_count", "leaf_count", "leaf_completed")
-
-
-def insert_all(table: Table) -> Statement:
-    """Return an insert that takes every column, in the table's order."""
-    return Statement(insert(table).values({column: bindparam(f"v_{column.name}") for column in table.c}))
 
 
 def _update(table: Table, columns: Sequence[str], *conditions: Any) -> Statement:
@@ -49,11 +44,6 @@ def _places(table: Table, columns: Sequence[str]) -> list[int]:
     return [position for position, column in enumerate(table.c) if column.name in columns]
 
 
-INSERT_PROJECTS = insert_all(projects)
-INSERT_TASKS = insert_all(tasks)
-INSERT_EDGES = insert_all(dependencies)
-INSERT_COMMENTS = insert_all(comments)
-INSERT_CHANGES = insert_all(patch_set_changes)
 UPDATE_PROJECTS = _update(projects, _mutable(projects), projects.c.revision == bindparam("before"))
 UPDATE_TASKS = _update(tasks, _mutable(tasks))
 RECOUNT_TASKS = _update(tasks, _COUNTED)
@@ -121,7 +111,7 @@ class Saving(History):
             before, _ = revisions.get(record.id, (record.revision, record.revision))
             return (*(values[place] for place in _PROJECT_PLACES), workspace, record.id, before)
 
-        self.execute_many(INSERT_PROJECTS, effects.new_projects, lambda record: project_row(workspace, record, codec))
+        self.insert_many(projects, effects.new_projects, lambda record: project_row(workspace, record, codec))
         if self.execute_many(UPDATE_PROJECTS, effects.changed_projects, changed_row) != len(effects.changed_projects):
             raise SerialisationFailure
 
@@ -135,15 +125,15 @@ class Saving(History):
         def recounted_row(task: TaskRecord) -> Row:
             return (task.position, task.depth, task.subtask_count, task.leaf_count, task.leaf_completed, workspace, task.id)
 
-        self.execute_many(INSERT_TASKS, effects.new_tasks, lambda record: task_row(workspace, record, codec))
+        self.insert_many(tasks, effects.new_tasks, lambda record: task_row(workspace, record, codec))
         self.execute_many(UPDATE_TASKS, effects.changed_tasks, changed_row)
         self.execute_many(RECOUNT_TASKS, effects.recounted_tasks, recounted_row)
         self.execute_many(DELETE_EDGES, effects.removed_edges, lambda edge: (workspace, *edge))
-        self.execute_many(INSERT_EDGES, effects.new_edges, lambda edge: (workspace, *edge))
-        self.execute_many(INSERT_COMMENTS, effects.new_comments, lambda comment: comment_row(workspace, comment, codec))
+        self.insert_many(dependencies, effects.new_edges, lambda edge: (workspace, *edge))
+        self.insert_many(comments, effects.new_comments, lambda comment: comment_row(workspace, comment, codec))
 
     def _save_history(self, patch_set_id: str, plan: Plan) -> None:
-        workspace, revisions, dumps = self.workspace, plan.effects.revisions, orjson.dumps
+        workspace, revisions, dumps, flag = self.workspace, plan.effects.revisions, orjson.dumps, self.codec.dump_flag
         ordinals, hidden = itertools.count(), itertools.count()
 
         def change_row(item: tuple[Change, str]) -> Row:
@@ -161,15 +151,15 @@ class Saving(History):
                 change.action._value_,
                 dumps(change.fields).decode(),
                 dumps(change.patch_indexes).decode(),
-                change.cascaded,
+                flag(change.cascaded),
             )
 
         def renumbering_row(renumbering: Renumbering) -> Row:
             steps = {task_id: {"before": old, "after": new} for task_id, (old, new) in renumbering.positions.items()}
             project_id, home = renumbering.project_id, renumbering.home
             place = (project_id, RENUMBERING, home, home, "", revisions[project_id][1], "renumbered", dumps(steps).decode())
-            return (workspace, patch_set_id, -1 - next(hidden), *place, "[]", False)  # below zero: no answer shows it
+            return (workspace, patch_set_id, -1 - next(hidden), *place, "[]", flag(False))  # below zero: no answer shows it
 
-        self.execute_many(INSERT_TOUCHED, revisions.items(), lambda item: (workspace, patch_set_id, item[0], *item[1]))
-        self.execute_many(INSERT_CHANGES, list(zip(plan.changes, plan.change_projects, strict=True)), change_row)
-        self.execute_many(INSERT_CHANGES, plan.effects.renumberings, renumbering_row)
+        self.insert_many(patch_set_projects, revisions.items(), lambda item: (workspace, patch_set_id, item[0], *item[1]))
+        self.insert_many(patch_set_changes, list(zip(plan.changes, plan.change_projects, strict=True)), change_row)
+        self.insert_many(patch_set_changes, plan.effects.renumberings, renumbering_row)
