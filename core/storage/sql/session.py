@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from core.storage.sql.types import encode_instant
 
 CHUNK = 1_000
 MANY_ROWS = 100
+ROWS_AT_ONCE = 50
 Row = tuple[Any, ...]
 X = TypeVar("X")
 
@@ -112,11 +113,13 @@ WORKSPACE: BindParameter[str] = bindparam("workspace")
 
 
 @cache
-def _insert(table: Table, places: tuple[int, ...] | None = None) -> Statement:
-    """Return an insert that takes the columns at these places, in the table's order; None means all."""
+def _insert(table: Table, places: tuple[int, ...] | None = None, rows: int = 1) -> Statement:
+    """Return an insert of so many rows that takes the columns at these places, in the table's order; None means all."""
     columns = table.c.values()
     taken = columns if places is None else [columns[place] for place in places]
-    return Statement(insert(table).values({column: bindparam(f"v_{column.name}") for column in taken}))
+    return Statement(
+        insert(table).values([{column.name: bindparam(f"v{row}_{column.name}") for column in taken} for row in range(rows)])
+    )
 
 
 class Session:
@@ -180,16 +183,22 @@ class Session:
     def insert_many(self, table: Table, items: Collection[X], row: Callable[[X], Row]) -> None:
         """Insert `row(item)`, which has every column in the table's order, for each item.
 
-        Of many rows, columns that none of them fills are left out: for every None it binds, SQLite's driver
-        asks around for an adapter, which was a quarter of what an insert of 10,000 tasks took.
+        Many rows take half the time by two roundabout ways. Columns that none of them fills are left out: for
+        every None it binds, SQLite's driver asks around for an adapter. And a statement takes ROWS_AT_ONCE of
+        them: SQLite opens the table and its indexes once for each statement.
         """
         if len(items) < MANY_ROWS:
             self.execute_many(_insert(table), items, row)
             return
         for batch in chunks(items, CHUNK):  # thousands of rows never exist at once
             rows = list(map(row, batch))
-            filled = [place for place, values in enumerate(zip(*rows, strict=True)) if values.count(None) < len(rows)]
-            self.execute_many(_insert(table, tuple(filled)), rows, itemgetter(*filled))
+            filled = tuple(place for place, values in enumerate(zip(*rows, strict=True)) if not _is_empty(values))
+            for group in chunks(map(itemgetter(*filled), rows), ROWS_AT_ONCE):
+                if len(group) == ROWS_AT_ONCE:
+                    sql, _, _ = _insert(table, filled, ROWS_AT_ONCE).compiled(self.codec.dialect)
+                    self._driver.execute(sql, list(chain.from_iterable(group)))
+                else:
+                    self.execute_many(_insert(table, filled), group, tuple)
 
     def execute_many(self, statement: Statement, items: Collection[X], row: Callable[[X], Sequence[Any]]) -> int:
         """Run a write once per item, with the positional values of `row(item)`; return how many rows were touched."""
@@ -203,6 +212,10 @@ class Session:
             return touched
         finally:
             cursor.close()
+
+
+def _is_empty(values: Sequence[Any]) -> bool:
+    return values[0] is None and values.count(None) == len(values)
 
 
 def chunks(items: Iterable[X], size: int) -> Iterator[list[X]]:
