@@ -41,6 +41,17 @@ FULL_TASK: dict[str, Any] = {
 }
 
 
+def test_many_tasks_come_back_one_by_one_whatever_each_of_them_fills(database: Database) -> None:
+    home = project()
+    fillings: list[dict[str, Any]] = [{}, FULL_TASK | {"position": 1}, {"due_date": date(2026, 5, 4)}, {"assignee": "Åsa"}]
+    stored = [task(home, **fillings[0 if number < 1_000 else number % 4]) for number in range(1_137)]
+
+    database.create([home], stored)
+
+    loaded = database.load(tasks=[item.id for item in stored]).tasks
+    assert [loaded[item.id] for item in stored] == stored
+
+
 def test_every_field_of_a_project_comes_back(database: Database) -> None:
     stored = project(
         name=TEXT,
