@@ -32,6 +32,7 @@ from pydantic import BaseModel, Field
 
 from core.errors import Forbidden
 from core.wiring import Orchestrator
+from mcp_server import __main__ as command
 from mcp_server import server
 from mcp_server.calls import CallContext
 
@@ -371,7 +372,7 @@ def main() -> None:
     server.TOOLS += tuple((tool, tool.__name__, server.READ) for tool in TOOLS)
     server.TOOL_NAMES = tuple(function.__name__ for function, _, _ in server.TOOLS)
     server.build_server = build_with_fixtures
-    server.main()
+    command.main()
 
 
 if __name__ == "__main__":
