@@ -33,7 +33,8 @@ class Principal:
     def require(self, scope: Scope) -> None:
         """Raise Forbidden unless the caller holds `scope`."""
         if scope not in self.scopes:
-            raise Forbidden(hint=f"this needs the scope {scope}")
+            instead = "; propose it, and somebody who holds that scope can apply it" if scope is Scope.PATCHES_APPLY else ""
+            raise Forbidden(hint=f"this needs the scope {scope}{instead}")
 
 
 def local_owner(workspace: str = "default") -> Principal:

@@ -151,7 +151,7 @@ async def test_a_key_that_may_only_propose_cannot_apply(guarded: str, keys: dict
         shown = await tools.facts("get_patch_set", id=proposed["id"])
 
     assert refused.code == "FORBIDDEN"
-    assert "patches:apply" in refused.text
+    assert "this needs the scope patches:apply; propose it, and somebody who holds that scope can apply it" in refused.text
     assert shown["author"] == "proposer"
 
 
@@ -199,6 +199,15 @@ def test_with_a_shared_secret_any_process_answers_any_request(folder: Path, owne
     assert listed.status_code == 200
     assert asked["resultType"] == "input_required"
     assert applied["content"][0]["text"].startswith("Applied")
+
+
+def test_a_message_larger_than_a_body_may_be_is_refused(gateway: str, guarded: str, keys: dict[str, str]) -> None:
+    comment = {"name": "add_comment", "arguments": {"task": "WEB-1", "body": "x" * (4 * 1024 * 1024)}}
+    call = {"id": 1, "method": "tools/call", "params": modern(comment)}
+    about = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "add_comment"}
+
+    assert post(gateway, None, call, **about).status_code == 413
+    assert post(guarded, keys["owner"], call, **about).status_code == 413
 
 
 def test_blanks_around_the_value_of_a_header_are_no_part_of_it(gateway: str) -> None:

@@ -1,6 +1,7 @@
 """The process: both eras on one pipe, nothing but protocol on stdout, a quick end, and a light start."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -125,6 +126,36 @@ def test_stdout_carries_protocol_only_even_when_everything_is_logged(tmp_path: P
         server.process.stdin = None
 
     assert answer["id"] == 2
+    assert rest == ""
+
+
+def test_a_huge_message_is_answered_and_does_not_end_the_connection(tmp_path: Path) -> None:
+    comment = {"name": "add_comment", "arguments": {"task": "WEB-1", "body": "x" * 8_000_000}}
+
+    with wire(tmp_path) as server:
+        server.shake_hands()
+        refused = server.ask(2, "tools/call", comment)["result"]
+        listed = server.ask(3, "tools/list", {})["result"]
+
+    assert refused["isError"]
+    assert "/body: must be at most 10,000 characters" in refused["content"][0]["text"]
+    assert len(json.dumps(refused)) < 1_000
+    assert len(listed["tools"]) == 14
+
+
+def test_sigterm_ends_the_process_and_says_nothing_on_stdout(tmp_path: Path) -> None:
+    with wire(tmp_path) as server:
+        server.shake_hands()
+        server.ask(2, "tools/call", {"name": "list_projects", "arguments": {}})
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(30)
+        assert server.process.stdout
+        rest = server.process.stdout.read()
+        assert server.process.stdin
+        server.process.stdin.close()
+        server.process.stdin = None
+
+    assert server.process.returncode == -signal.SIGTERM
     assert rest == ""
 
 
