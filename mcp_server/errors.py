@@ -14,7 +14,7 @@ MAX_ISSUES = 100  # structured; the text shows as many as its bound allows
 NEXT_CALL = {
     ErrorCode.NOT_FOUND: "list_projects and list_tasks show the keys that exist.",
     ErrorCode.DELETED_RESOURCE: "propose restore_task or restore_project first, or leave the item out.",
-    ErrorCode.PATCH_SET_CLOSED: "get_patch_set shows what became of it; propose_patch_set(rebase=its id) proposes it anew.",
+    ErrorCode.PATCH_SET_CLOSED: "get_patch_set shows what became of it, and its patches; propose what is still wanted.",
     ErrorCode.DEPENDENCY_CYCLE: "leave out one dependency of the chain and send the whole set again.",
     ErrorCode.INVALID_PATCH: "correct every issue and send the whole set again; nothing was stored.",
     ErrorCode.INVALID_HIERARCHY: "get_project shows the outline; correct the patch and send the whole set again.",

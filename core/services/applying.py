@@ -110,9 +110,7 @@ def _accept(stored: PatchSetRecord, draft: Draft) -> Draft:
     if stored.hash != draft.hash:
         raise IdempotencyKeyReused(hint=f"{stored.id} holds other patches; leave the id out, or send them unchanged")
     if stored.state is not ProposalState.PROPOSED:
-        raise PatchSetClosed(
-            f"{stored.id} is {stored.state}; propose a new one", hint="rebase makes a fresh proposal of the same patches"
-        )
+        raise closed_unapplied(stored)
     return replace(
         draft,
         summary=stored.summary,
@@ -121,6 +119,13 @@ def _accept(stored: PatchSetRecord, draft: Draft) -> Draft:
         engine=stored.engine,
         reverts=tuple(stored.reverts),
     )
+
+
+def closed_unapplied(record: PatchSetRecord) -> PatchSetClosed:
+    """Return the refusal of what needs an open proposal, for one that was rejected or superseded."""
+    if record.state is ProposalState.SUPERSEDED:
+        return PatchSetClosed(f"{record.id} is {record.reason}", hint="go on with the newer proposal")
+    return PatchSetClosed(f"{record.id} was rejected by {record.closed_by}", hint="propose its patches as a new patch set")
 
 
 def _replay(tx: Transaction, stored: PatchSetRecord, draft: Draft) -> ApplyResponse:

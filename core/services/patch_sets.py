@@ -12,7 +12,7 @@ from core.collector import collector_paused
 from core.context import Context, Scope
 from core.errors import IdempotencyKeyReused, PatchSetClosed
 from core.services.answers import Preview, applied_answer, as_patch_set, stored_set, validation_answer
-from core.services.applying import Draft, System, apply_in, draft_of, preview_draft, record_of, refuse, runner
+from core.services.applying import Draft, System, apply_in, closed_unapplied, draft_of, preview_draft, record_of, refuse, runner
 from core.services.names import patch_set_named
 from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse, ValidationResponse
@@ -155,10 +155,8 @@ def rebase_patch_set(ctx: Context, patch_set_id: str, *, dry_run: bool = False) 
     record = ctx.read(lambda tx: patch_set_named(tx, patch_set_id))
     if record.state is ProposalState.APPLIED:
         raise PatchSetClosed(f"{record.id} has been applied", hint="propose what is still to be done as a new patch set")
-    if record.state is ProposalState.SUPERSEDED:
-        raise PatchSetClosed(f"{record.id} is {record.reason}", hint="go on with the newer proposal")
-    if record.state is ProposalState.REJECTED:
-        raise PatchSetClosed(f"{record.id} was rejected by {record.closed_by}", hint="propose its patches as a new patch set")
+    if record.state is not ProposalState.PROPOSED:
+        raise closed_unapplied(record)
     fresh = PatchSet(summary=record.summary, rationale=record.rationale, patches=record.patches)
     return propose_patch_set(ctx, fresh, supersedes=record.id, engine=record.engine, dry_run=dry_run)
 

@@ -8,7 +8,7 @@ from mcp.types import CallToolResult
 from core.errors import InvalidCursor, conflict_issue
 from core.patches.diff import render_diff
 from core.patches.text import safe, safe_title
-from mcp_server.rendering import answer, capped, facts, next_page, patch_set_link, totals_text
+from mcp_server.rendering import answer, capped, compact_json, facts, next_page, patch_set_link, totals_text
 from mcp_server.tools.sets import ask_then_apply, effect_structure, issue_lines, validation_structure
 from schemas.changes import Change
 from schemas.patches import PatchSetDetail, ProposalState
@@ -16,10 +16,18 @@ from schemas.patches import PatchSetDetail, ProposalState
 
 def record_answer(found: PatchSetDetail, changes: Sequence[Change], cursor: str | None) -> CallToolResult:
     """Return the answer that shows `found` and one page of its changes."""
-    rows = render_diff(changes).splitlines() if changes else []
+    rows = render_diff(changes).splitlines() if changes else _patches(found)
+    narrow = "use a smaller limit." if changes else f"orchestrator://patch-sets/{found.id} is the whole of it."
     foot = _page_lines(found, len(changes), cursor) + _next_steps(found)
     structured = _structure(found, changes) | next_page(cursor)
-    return answer(capped(_lines(found), rows, foot, narrow="use a smaller limit."), structured, links=[patch_set_link(found.id)])
+    return answer(capped(_lines(found), rows, foot, narrow=narrow), structured, links=[patch_set_link(found.id)])
+
+
+def _patches(found: PatchSetDetail) -> list[str]:
+    """Return the patches of a set that was closed without effect: it has no changes to show, but may be wanted again."""
+    if found.preview is not None or found.applied is not None:
+        return []
+    return [f"patch {number}: {safe(compact_json(patch))}" for number, patch in enumerate(found.patches)]
 
 
 def offset_of(cursor: str) -> int:
@@ -59,6 +67,8 @@ def _structure(found: PatchSetDetail, changes: Sequence[Change]) -> dict[str, An
         structured |= validation_structure(found.preview, changes)
     elif found.applied is not None:
         structured |= effect_structure(found.applied, changes)
+    else:
+        structured["patches"] = found.patches
     return structured
 
 

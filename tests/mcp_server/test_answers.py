@@ -8,6 +8,33 @@ import pytest
 
 from mcp_server.rendering import MAX_STRUCTURE
 from tests.mcp_server.clients import memory_tools, text_of
+from tests.mcp_server.representative_answers import SNAPSHOT, answers
+
+
+async def test_ten_representative_answers_are_those_committed(tmp_path: Path) -> None:
+    told = await answers(tmp_path)
+
+    assert len(told) == 10
+    assert told == json.loads(SNAPSHOT.read_text("utf-8")), "if meant: python -m tests.mcp_server.representative_answers"
+
+
+def test_the_ten_answers_cost_at_most_3_600_bytes_as_text_and_9_000_as_structure() -> None:
+    told = json.loads(SNAPSHOT.read_text("utf-8")).values()
+
+    assert sum(len("\n".join(answer["text"]).encode()) for answer in told) <= 3_600
+    assert sum(len(json.dumps(answer["structure"], separators=(",", ":")).encode()) for answer in told) <= 9_000
+
+
+async def test_a_closed_proposal_shows_its_patches_which_may_be_wanted_again(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        id = (await tools.facts("propose_patch_set", patches=[_rename("Launch")]))["id"]
+        await tools.ask("reject_patch_set", id=id)
+        text = await tools.ask("get_patch_set", id=id)
+        facts = await tools.facts("get_patch_set", id=id)
+
+    assert 'patch 0: {"op":"update_task","task":"WEB-1","fields":{"title":"Launch"}}' in text
+    assert facts["patches"] == [_rename("Launch")]
 
 
 async def test_an_open_proposal_is_listed_with_its_patches_not_with_changes_it_has_not_made(tmp_path: Path) -> None:
