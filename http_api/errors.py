@@ -90,6 +90,17 @@ WRITES = (
 )
 GUARDED = (ErrorCode.PRECONDITION_FAILED,)
 PATCH_SETS = (ErrorCode.PATCH_SET_CLOSED, ErrorCode.IDEMPOTENCY_KEY_REUSED)
+MODELS = (  # of routes that ask a model, which takes as long as a held key
+    ErrorCode.INVALID_AI_REQUEST,
+    ErrorCode.AI_QUOTA_EXCEEDED,
+    ErrorCode.AI_GENERATION_FAILED,
+    ErrorCode.AI_PROVIDER_ERROR,
+    ErrorCode.AI_PROVIDER_UNAVAILABLE,
+    ErrorCode.AI_NOT_CONFIGURED,
+    ErrorCode.AI_TIMEOUT,
+    ErrorCode.IDEMPOTENCY_IN_PROGRESS,
+    ErrorCode.SERVICE_UNAVAILABLE,  # too many jobs
+)
 
 
 def refusals(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:

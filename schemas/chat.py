@@ -7,8 +7,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.paging import Paging
 from schemas.patches import PatchSetDetail
-from schemas.planning import Usage
 from schemas.primitives import Instant, ItemName, Model, spoken_text
+from schemas.usage import Usage
 
 MAX_MESSAGE = 20_000
 

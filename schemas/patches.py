@@ -27,6 +27,7 @@ from schemas.primitives import (
 )
 from schemas.projects import ProjectDraft, ProjectExpect, ProjectFields
 from schemas.tasks import TaskDraft, TaskExpect, TaskFields
+from schemas.usage import Usage
 
 MAX_PATCHES = 10_000
 MAX_AGENT_PATCHES = 500
@@ -191,6 +192,8 @@ class Proposal(Model):
     state: ProposalState
     hash: str = Field(description="SHA-256 of the RFC 8785 form of the normalised patches")
     engine: str = Field(description="what wrote it: caller, rules, or a model")
+    model: str | None = Field(default=None, description="the model that wrote it, as provider/model")
+    usage: Usage | None = Field(default=None, description="what that took")
     author: str
     created_at: Instant
     closed_at: Instant | None = None

@@ -7,10 +7,11 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.changes import ValidationResponse
 from schemas.patches import StoredPatchSet
-from schemas.primitives import ItemName, Model, Name, sound_text
+from schemas.primitives import Assignee, Day, FilterText, ItemName, Model, Name, sound_text
+from schemas.usage import Usage
 
 MAX_OUTLINE_BYTES = 1_000_000
-MAX_DESCRIPTION = 20_000
+MAX_DESCRIPTION = 200_000
 MAX_FEEDBACK = 20_000
 
 
@@ -34,23 +35,46 @@ class ImportRequest(Model):
     sequential: bool = Field(default=False, description="numbered items wait for the one before them")
 
 
-class PlannerRequest(Model):
+class ModelChoice(Model):
+    """Which of the configured models is asked; the first of them unless something is said."""
+
+    provider: FilterText | None = Field(default=None, max_length=50, description="such as openai")
+    model: FilterText | None = Field(default=None, max_length=200, description="such as gpt-5.2, or openai/gpt-5.2")
+
+
+class PlanConstraints(Model):
+    """What a plan must keep to; only a model reads it, and its plan is checked against it."""
+
+    deadline: Day | None = Field(default=None, description="nothing is due later")
+    team: list[Assignee] = Field(default=[], max_length=50, description="the only possible assignees; empty = nobody is assigned")
+    max_milestones: int | None = Field(default=None, strict=True, ge=1, le=50, description="tasks at the top level")
+    max_depth: int | None = Field(
+        default=None, strict=True, ge=0, le=20, description="deepest level of a task; 0 is the top level"
+    )
+    style: FilterText = Field(default="", max_length=500, description="how the plan should be written")
+
+
+class PlannerRequest(ModelChoice):
     """An idea, or the requirements of a project, to turn into a proposal; nothing is applied."""
 
     description: Annotated[str, StringConstraints(min_length=10, max_length=MAX_DESCRIPTION), AfterValidator(sound_text)] = Field(
         description="prose, or a list of tasks as POST /planner/import reads them"
     )
     name: Name | None = Field(default=None, description="name of the new project, unless the text has a title")
+    constraints: PlanConstraints = PlanConstraints()
 
 
-class RefineRequest(Model):
+class RefineRequest(ModelChoice):
     """What should be different in a project; the answer is a proposal, and nothing is applied."""
 
     project_id: ItemName = Field(description="id or key of the project; tasks of others are out of reach")
-    feedback: FeedbackText = Field(description="commands such as `done WEB-3` or `WEB-4 after WEB-2`; `help` lists them")
+    feedback: FeedbackText = Field(
+        description="what should be different; without a model in commands such as `done WEB-3`, which `help` lists"
+    )
+    task_id: ItemName | None = Field(default=None, description="id or key of a task: only it and what is below it may change")
 
 
-class DecomposeRequest(Model):
+class DecomposeRequest(ModelChoice):
     """How a task should be split into subtasks; the answer is a proposal, and nothing is applied."""
 
     instructions: Annotated[str, StringConstraints(max_length=4_000), AfterValidator(sound_text)] = Field(
@@ -72,14 +96,6 @@ class PlannedTask(Model):
     ref: str
     parent: str | None
     title: str
-
-
-class Usage(Model):
-    """Tokens of a model call; zero for the rule engine."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = None
 
 
 class PlannerResponse(Model):

@@ -33,6 +33,10 @@ class ScriptedModel:
         self._name = name
         self.heard: list[Heard] = []
 
+    def add(self, *lines: Line) -> None:
+        """Continue the script."""
+        self._lines += lines
+
     @property
     def name(self) -> str:
         return self._name

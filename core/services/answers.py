@@ -64,6 +64,8 @@ def stored_set(record: PatchSetRecord) -> StoredPatchSet:
             state=record.state,
             hash=record.hash,
             engine=record.engine,
+            model=record.model,
+            usage=record.usage,
             author=record.author,
             created_at=record.created_at,
             closed_at=record.closed_at,

@@ -23,6 +23,7 @@ from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode, Issue
 from schemas.patches import PatchSet, ProposalState
+from schemas.usage import Usage
 from schemas.violations import pointer
 
 T = TypeVar("T")
@@ -42,6 +43,8 @@ class Draft:
     parsed: ParsedPatches
     only: list[int] | None
     engine: str = "caller"
+    model: str | None = None
+    usage: Usage | None = None
     reverts: tuple[str, ...] = ()
     system: System | None = None
     notes: tuple[Issue, ...] = ()  # warnings about the set as a whole
@@ -117,6 +120,8 @@ def _accept(stored: PatchSetRecord, draft: Draft) -> Draft:
         rationale=stored.rationale,
         base_revisions=stored.base_revisions,
         engine=stored.engine,
+        model=stored.model,
+        usage=stored.usage,
         reverts=tuple(stored.reverts),
     )
 
@@ -221,6 +226,8 @@ def record_of(ctx: Context, draft: Draft, snapshot: Snapshot, stored: PatchSetRe
         hash=draft.hash,
         state=ProposalState.PROPOSED,
         engine=draft.engine,
+        model=draft.model,
+        usage=draft.usage,
         author=stored.author if stored else ctx.principal.subject,
         created_at=stored.created_at if stored else ctx.now,
         supersedes=stored.supersedes if stored else None,

@@ -24,7 +24,7 @@ from schemas.chat import (
 )
 from schemas.paging import PageRequest
 from schemas.patches import PatchSetDetail
-from schemas.planning import Usage
+from schemas.usage import Usage
 
 TITLE = 80
 HISTORY = 100  # messages of a conversation that a turn can look back on

@@ -33,9 +33,8 @@ def decompose_task(ctx: Context, task: str, request: DecomposeRequest, *, dry_ru
         return found, live_project(tx, found.project_id), tx.list_subtasks(found.id, today=ctx.today)
 
     found, project, subtasks = ctx.read(work)
+    require_room_below(ctx, found)
     settings = ctx.settings
-    if found.depth >= settings.max_task_depth:
-        raise InvalidPatch([_too_deep(found, settings.max_task_depth)])
     checklist = find_checklist(
         found,
         project.key,
@@ -56,6 +55,12 @@ def decompose_task(ctx: Context, task: str, request: DecomposeRequest, *, dry_ru
     if request.instructions.strip():
         notes.append(_warning("/instructions", "only a model reads instructions; the list was split as it is written"))
     return Refined(proposal, notes)
+
+
+def require_room_below(ctx: Context, task: Task) -> None:
+    """Raise InvalidPatch when a task is on the deepest level."""
+    if task.depth >= ctx.settings.max_task_depth:
+        raise InvalidPatch([_too_deep(task, ctx.settings.max_task_depth)])
 
 
 def _too_deep(task: Task, max_depth: int) -> Issue:

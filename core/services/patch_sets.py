@@ -17,6 +17,7 @@ from core.services.names import patch_set_named
 from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse, ValidationResponse
 from schemas.patches import PatchSet, PatchSetDetail, PatchSetListResponse, PatchSetQuery, ProposalState, StoredPatchSet
+from schemas.usage import Usage
 
 T = TypeVar("T")
 
@@ -91,7 +92,14 @@ def validate_patch_set(ctx: Context, patch_set: PatchSet, *, only: Sequence[int]
 
 @collector_paused()
 def propose_patch_set(
-    ctx: Context, patch_set: PatchSet, *, supersedes: str | None = None, engine: str = "caller", dry_run: bool = False
+    ctx: Context,
+    patch_set: PatchSet,
+    *,
+    supersedes: str | None = None,
+    engine: str = "caller",
+    model: str | None = None,
+    usage: Usage | None = None,
+    dry_run: bool = False,
 ) -> PatchSetDetail:
     """Validate and store a proposal, bound to the revisions it was previewed on; changes no data.
 
@@ -103,7 +111,7 @@ def propose_patch_set(
         PatchSetClosed: the proposal to supersede is not open any more.
     """
     ctx.principal.require(Scope.PATCHES_PROPOSE)
-    draft = draft_of(patch_set, engine=engine)
+    draft = draft_of(patch_set, engine=engine, model=model, usage=usage)
 
     def look(tx: Transaction) -> tuple[PatchSetRecord | None, Preview]:
         stored = tx.find_patch_set(draft.id) if draft.id else None
@@ -158,7 +166,7 @@ def rebase_patch_set(ctx: Context, patch_set_id: str, *, dry_run: bool = False) 
     if record.state is not ProposalState.PROPOSED:
         raise closed_unapplied(record)
     fresh = PatchSet(summary=record.summary, rationale=record.rationale, patches=record.patches)
-    return propose_patch_set(ctx, fresh, supersedes=record.id, engine=record.engine, dry_run=dry_run)
+    return propose_patch_set(ctx, fresh, supersedes=record.id, engine=record.engine, model=record.model, dry_run=dry_run)
 
 
 def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "", dry_run: bool = False) -> StoredPatchSet:

@@ -1,19 +1,24 @@
 """Turn written plans and commands into proposals; nothing here applies anything."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from core.agents.scope import outside
+from core.agents.wire import Lowered
 from core.context import Context, Scope
 from core.errors import InvalidAiRequest
 from core.rules.commands import HELP, mentioned_keys, parse_commands
 from core.rules.plan import parse_plan
 from core.services.patch_sets import propose_patch_set
 from core.services.projects import live_project
+from core.services.views import look
 from core.storage.interface import Transaction
 from schemas.errors import ErrorCode, Issue, Severity
 from schemas.patches import PatchSet, PatchSetDetail
-from schemas.planning import ImportRequest, PlannerRequest, PlannerResponse, RefineRequest, UnparsedLine, Usage
+from schemas.planning import ImportRequest, PlanConstraints, PlannerRequest, PlannerResponse, RefineRequest, UnparsedLine
 from schemas.projects import Project
 from schemas.tasks import Task
+from schemas.usage import Usage
 
 TASKS_IN_ANSWER = 200
 
@@ -60,7 +65,11 @@ def import_outline(ctx: Context, request: ImportRequest, *, dry_run: bool = Fals
 
 def generate_plan(ctx: Context, request: PlannerRequest, *, dry_run: bool = False) -> PlannerResponse:
     """Propose a new project from a description, by the rules of `import_outline`: nothing is invented."""
-    return import_outline(ctx, ImportRequest(content=request.description, name=request.name), dry_run=dry_run)
+    made = import_outline(ctx, ImportRequest(content=request.description, name=request.name), dry_run=dry_run)
+    if request.constraints == PlanConstraints():
+        return made
+    unread = "The constraints were not looked at: only a model reads them, and this was read by rules."
+    return made.model_copy(update={"questions": [*made.questions, unread]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +102,21 @@ def refine_plan(ctx: Context, request: RefineRequest, *, dry_run: bool = False) 
     if not parsed.patches:
         asked = Issue(path="/feedback", code=ErrorCode.INVALID_AI_REQUEST, message="these commands are understood", hint=HELP)
         raise InvalidAiRequest(details=[*notes, asked])
+    if request.task_id is not None:
+        _require_inside(ctx, project, request.task_id, parsed.patches)
     summary = request.feedback.strip().partition("\n")[0][:500]
     proposal = propose_patch_set(ctx, PatchSet(summary=summary, patches=parsed.patches), engine="rules", dry_run=dry_run)
     return Refined(proposal, [note.model_copy(update={"severity": Severity.WARNING}) for note in notes])
+
+
+def _require_inside(ctx: Context, project: Project, task: str, patches: list[dict[str, Any]]) -> None:
+    """Raise InvalidAiRequest for commands that reach beyond a task and what is below it."""
+    view, focus = look(ctx, project.id, task)
+    everything = Lowered(patches=patches, places=[None] * len(patches))
+    if problems := outside(everything, view, focus):
+        message = f"{len(problems)} of {len(patches)} changes are outside of {focus.key if focus else project.key}"
+        issue = Issue(path="/feedback", code=ErrorCode.INVALID_AI_REQUEST, message=message, hint="leave out task_id, or those")
+        raise InvalidAiRequest(details=[issue])
 
 
 def _within(ctx: Context, tx: Transaction, request: RefineRequest) -> tuple[Project, dict[str, list[str]]]:

@@ -29,6 +29,7 @@ from schemas.projects import Project, ProjectListResponse, ProjectQuery
 from schemas.search import SearchQuery
 from schemas.tasks import Comment, CommentListResponse, Task, TaskListResponse, TaskQuery
 from schemas.trash import TrashQuery, TrashResponse
+from schemas.usage import Usage
 
 T = TypeVar("T")
 
@@ -62,6 +63,8 @@ class PatchSetRecord:
     changes_total: int = 0
     warnings: list[Issue] = field(default_factory=list)
     revisions: dict[str, int] = field(default_factory=dict)  # project key -> revision after
+    model: str | None = None  # that has written it
+    usage: Usage | None = None
 
 
 @dataclass(slots=True)

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 
 from core.context import Context
-from core.services import patch_sets, planning
+from core.services import asking, patch_sets, planning
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import DryRun
 from http_api.envelope import Envelope, proposed, written
-from http_api.errors import BODY, PATCH_SETS, WRITES, refusals
+from http_api.errors import BODY, MODELS, PATCH_SETS, WRITES, refusals
 from http_api.idempotency import WriteContext
 from http_api.long_calls import ACCEPTED, LongCallContext
 from schemas.changes import ApplyResponse
@@ -42,15 +42,15 @@ async def import_outline(
     "/generate",
     operation_id="generate_plan",
     response_model=Envelope[PlannerResponse],
-    responses=refusals(*BODY, *WRITES, ErrorCode.SERVICE_UNAVAILABLE) | ACCEPTED,
+    responses=refusals(*BODY, *WRITES, *MODELS) | ACCEPTED,
 )
 async def generate_plan(
     call: LongCallContext, request: Annotated[PlannerRequest, Body(openapi_examples=examples.GENERATE)], dry_run: DryRun = False
 ) -> Response:
-    """Turn a description into a stored proposal of a new project, by rules; nothing is applied."""
+    """Turn a description into a stored proposal of a new project, by a model or without one by rules; nothing is applied."""
 
     async def answer(ctx: Context) -> Response:
-        return written(ctx, await ctx.run_long(planning.generate_plan, request, dry_run=dry_run), dry_run=dry_run)
+        return written(ctx, await asking.generate_plan(ctx, request, dry_run=dry_run), dry_run=dry_run)
 
     return await call.answer(answer)
 
@@ -60,17 +60,20 @@ async def generate_plan(
     operation_id="refine_plan",
     status_code=201,
     response_model=Envelope[PatchSetDetail],
-    responses=refusals(*BODY, *WRITES, ErrorCode.INVALID_AI_REQUEST, ErrorCode.SERVICE_UNAVAILABLE)
+    responses=refusals(*BODY, *WRITES, *MODELS)
     | ACCEPTED
     | {200: {"model": Envelope[PatchSetDetail], "description": "Dry run: what would be proposed"}},
 )
 async def refine_plan(
     call: LongCallContext, request: Annotated[RefineRequest, Body(openapi_examples=examples.REFINE)], dry_run: DryRun = False
 ) -> Response:
-    """Turn commands about a project into a stored proposal; nothing is applied, and what was not understood is a warning."""
+    """Turn feedback on a project (commands, without a model) into a stored proposal; nothing is applied.
+
+    What was not understood, and that something is deleted, is a warning.
+    """
 
     async def answer(ctx: Context) -> Response:
-        refined = await ctx.run(planning.refine_plan, request, dry_run=dry_run)
+        refined = await asking.refine_plan(ctx, request, dry_run=dry_run)
         return proposed(ctx, refined.proposal, warnings=refined.warnings, dry_run=dry_run)
 
     return await call.answer(answer)

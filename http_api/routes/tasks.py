@@ -5,17 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from core.context import Context
-from core.services import claiming, decomposing, tasks
+from core.services import asking, claiming, tasks
 from core.services.patch_sets import Written
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import Cascade, DryRun, IfMatch, RequestContext, TaskFilters, TaskName
 from http_api.envelope import API_PREFIX, Envelope, digest_tag, dump, found, listed, proposed, written
-from http_api.errors import BODY, GUARDED, NAMED, PAGED, WRITES, refusals
+from http_api.errors import BODY, GUARDED, MODELS, NAMED, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
 from http_api.long_calls import ACCEPTED, LongCallContext
 from schemas.changes import ApplyResponse
-from schemas.errors import ErrorCode
 from schemas.paging import MAX_PER_PAGE
 from schemas.patches import PatchSetDetail
 from schemas.planning import DecomposeRequest
@@ -147,7 +146,7 @@ async def claim_task(
     operation_id="decompose_task",
     status_code=201,
     response_model=Envelope[PatchSetDetail],
-    responses=refusals(*BODY, *WRITES, ErrorCode.INVALID_AI_REQUEST, ErrorCode.AI_NOT_CONFIGURED, ErrorCode.SERVICE_UNAVAILABLE)
+    responses=refusals(*BODY, *WRITES, *MODELS)
     | ACCEPTED
     | {200: {"model": Envelope[PatchSetDetail], "description": "Dry run: what would be proposed"}},
 )
@@ -157,10 +156,10 @@ async def decompose_task(
     request: Annotated[DecomposeRequest, Body(openapi_examples=examples.DECOMPOSE)] = AS_IT_IS,
     dry_run: DryRun = False,
 ) -> Response:
-    """Turn the list in a task's description into a stored proposal of its subtasks; nothing is applied."""
+    """Turn a task (without a model, the list in its description) into a stored proposal of subtasks; nothing is applied."""
 
     async def answer(ctx: Context) -> Response:
-        split = await ctx.run(decomposing.decompose_task, task_id, request, dry_run=dry_run)
+        split = await asking.decompose_task(ctx, task_id, request, dry_run=dry_run)
         return proposed(ctx, split.proposal, warnings=split.warnings, dry_run=dry_run)
 
     return await call.answer(answer)

@@ -17,7 +17,7 @@ from core.services.conversations import Turn
 from http_api import chat_stream
 from http_api.chat_stream import Listener, stream_chat
 from schemas.chat import ChatResponse, Route
-from schemas.planning import Usage
+from schemas.usage import Usage
 from tests.support.http import data, refused
 
 CLIENT = Path(__file__).parents[1] / "node" / "chat"

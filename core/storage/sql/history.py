@@ -15,6 +15,7 @@ from core.storage.sql.types import among
 from schemas.changes import Action, Change, EntityKind, RefTarget, Totals
 from schemas.errors import Issue
 from schemas.patches import ApprovalMeans, PatchSetListResponse, PatchSetQuery, PatchSetSummary, ProposalState
+from schemas.usage import Usage
 
 _S = patch_sets.c
 _R = patch_set_projects.c
@@ -167,6 +168,8 @@ def _values(record: PatchSetRecord, codec: Codec) -> dict[str, Any]:
         "v_warnings": dump_json([issue.model_dump(mode="json") for issue in record.warnings]),
         "v_revisions": dump_json(record.revisions),
         "v_approval": record.approval,
+        "v_model": record.model,
+        "v_usage": None if record.usage is None else dump_json(record.usage.model_dump(mode="json")),
     }
 
 
@@ -198,6 +201,8 @@ def _record(row: Row, codec: Codec) -> PatchSetRecord:
         warnings=[Issue.model_validate(issue) for issue in json(row[22])],
         revisions=json(row[23]),
         approval=_approval(row[24]),
+        model=row[25],
+        usage=None if row[26] is None else Usage.model_validate(json(row[26])),
     )
 
 

@@ -205,6 +205,8 @@ patch_sets = Table(
     Column("warnings", Json, nullable=False),
     Column("revisions", Json, nullable=False),
     Column("approval", CODE),
+    Column("model", Text),
+    Column("usage", Json),
     PrimaryKeyConstraint("workspace_id", "id"),
     UniqueConstraint("workspace_id", "seq"),
 )

@@ -10,7 +10,7 @@ from schemas.chat import ChatMessage, Conversation, Route, Speaker
 from schemas.errors import ErrorCode, ErrorDetail, Issue
 from schemas.jobs import Job, JobState
 from schemas.paging import PageRequest
-from schemas.planning import Usage
+from schemas.usage import Usage
 from tests.storage.builders import NOW, TODAY, Database, new_id
 
 LATER = NOW + timedelta(minutes=1)
