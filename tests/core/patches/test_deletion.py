@@ -144,3 +144,13 @@ def test_a_restored_project_leaves_deleted_what_was_deleted_before(world: World)
     world.apply({"op": "restore_project", "project": "WEB"})
 
     assert world.children(None) == ["WEB-1", "WEB-5"]
+
+
+@pytest.mark.parametrize("op", ["delete_task", "restore_task"])
+def test_what_goes_or_comes_along_is_told_apart_from_what_was_named(world: World, op: str) -> None:
+    if op == "restore_task":
+        world.apply({"op": "delete_task", "task": "WEB-1"})
+
+    changes = world.plan({"op": op, "task": "WEB-1"}).changes
+
+    assert {change.key: change.cascaded for change in changes} == {"WEB-1": False, "WEB-2": True, "WEB-3": True}

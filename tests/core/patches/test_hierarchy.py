@@ -190,3 +190,14 @@ def test_the_shortest_cycle_is_the_one_named(world: World) -> None:
     issue = only_issue(world.plan({"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-2"}).issues)
 
     assert issue.message == "this would make a cycle: WEB-4 > WEB-2 > WEB-4"
+
+
+def test_a_move_is_not_blamed_for_a_cycle_that_a_new_dependency_of_the_set_closes(world: World) -> None:
+    issue = only_issue(
+        world.plan(
+            {"op": "move_task", "task": "WEB-4", "parent": "WEB-1"},
+            {"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-5"},
+        ).issues
+    )
+
+    assert issue.path == "/patches/1/depends_on"

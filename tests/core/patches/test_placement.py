@@ -1,11 +1,12 @@
 """Where a task goes: its project, its parent and its place among the siblings."""
 
+import itertools
 from typing import Any
 
 import pytest
 
 from schemas.errors import ErrorCode
-from tests.core.patches.builders import create, only_issue
+from tests.core.patches.builders import create, only_issue, update
 from tests.core.patches.world import World
 
 
@@ -137,3 +138,13 @@ def test_a_new_task_can_be_moved_by_its_set(world: World) -> None:
     assert world.children("WEB-4") == ["WEB-6"]
     assert world.children(None)[-1] == "WEB-7", "creations come first, so its anchor was still at the top level"
     assert world.task("WEB-6").depth == 1
+
+
+def test_a_sibling_that_changes_while_its_place_is_renumbered_has_not_moved(world: World) -> None:
+    numbered = itertools.count()
+    result = world.apply(update("WEB-4", title="Docs"))
+    while not result.effects.renumberings:
+        result = world.apply(create("x", after="WEB-1"), update("WEB-4", title=f"Docs {next(numbered)}"))
+
+    assert next(change for change in result.changes if change.key == "WEB-4").fields.keys() == {"title"}
+    assert {patch["op"] for patch in result.inverse} == {"update_task", "delete_task"}

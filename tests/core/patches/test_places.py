@@ -69,3 +69,16 @@ def test_whether_a_task_is_last_is_known_though_the_last_one_is_not_loaded(task:
     places = Places(Snapshot(siblings={TOP: [(10, "a")]}, last_position={TOP: 50}))
 
     assert places.stands(TOP, task, position, None, before=False) is stands
+
+
+def test_a_task_that_leaves_an_end_again_leaves_nothing_there() -> None:
+    places = Places(Snapshot(siblings={TOP: [(10, "a")]}, last_position={TOP: 10}))
+
+    places.put(TOP, "first", "a", before=True)
+    places.append(TOP, "first")
+    places.put(TOP, "new first", "a", before=True)
+    places.append(TOP, "first")
+    places.put(TOP, "first", "a", before=False)
+    places.append(TOP, "last")
+
+    assert places.assign() == ({"new first": 10 - STEP, "first": 10 + STEP, "last": 10 + 2 * STEP}, {})

@@ -200,3 +200,11 @@ def test_a_selection_reports_only_what_is_wrong_in_itself(world: World) -> None:
         (1, "/patches/1/task"),
     ]
     assert (result.issues[0].message, result.issues[0].hint) == ("there is no patch 7", "patches are numbered 0 to 3")
+
+
+def test_a_key_given_to_a_new_project_names_it_in_the_whole_set() -> None:
+    world = World()
+
+    world.apply(create("Backup", project="ops"), {"op": "create_project", "key": "OPS", "fields": {"name": "Operations"}})
+
+    assert world.task("OPS-1").title == "Backup"

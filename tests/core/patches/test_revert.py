@@ -44,3 +44,18 @@ def test_a_project_that_its_set_deletes_again_leaves_nothing_to_take_back(world:
     result = world.apply(creation, {"op": "delete_project", "project": "$p"})
 
     assert result.inverse == []
+
+
+def test_a_restoration_is_taken_back_by_deleting_what_was_named(world: World) -> None:
+    world.apply({"op": "delete_task", "task": "WEB-1"})
+    task = world.apply({"op": "restore_task", "task": "WEB-1"})
+    world.apply({"op": "delete_project", "project": "WEB"})
+    deleted = live_state(world)
+    project = world.apply({"op": "restore_project", "project": "WEB"})
+
+    assert task.inverse == [{"op": "delete_task", "task": "WEB-1"}]
+    assert project.inverse == [{"op": "delete_project", "project": "WEB"}]
+    undone = world.revert(project)
+    assert live_state(world) == deleted
+    world.revert(undone)
+    assert world.children("WEB-1") == ["WEB-2", "WEB-3"]
