@@ -121,6 +121,13 @@ def test_proposing_the_same_set_again_shows_the_stored_proposal(ctx: Context, we
     assert again == first
 
 
+def test_proposing_what_has_been_applied_shows_that_and_not_what_it_would_do_today(ctx: Context, web: ApplyResponse) -> None:
+    deletion = a_set({"op": "delete_task", "task": "WEB-3"}, id=ID)
+    applied = patch_sets.apply_patch_set(ctx, deletion)
+
+    assert patch_sets.propose_patch_set(ctx, deletion).applied == applied
+
+
 def test_validating_tells_every_issue_and_stores_nothing(ctx: Context, web: ApplyResponse) -> None:
     patches = a_set(rename("WEB-2", "Login"), rename("WEB-99", "x"))
 
