@@ -7,8 +7,9 @@ query parameters nobody declared are refused instead of ignored.
 import asyncio
 import json
 import math
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, get_origin
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -61,37 +62,63 @@ class JsonRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses unknown query parameters and reads its JSON body strictly."""
+    """A route that refuses unknown and repeated query parameters, and reads its JSON body strictly."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
-        known = self._query_names()
+        known, lists = self._query_names()
         body = self.body_field
+        reads = body is not None or "POST" in (self.methods or ())
 
         async def strict(request: Request) -> Response:
             if unknown := request.query_params.keys() - known:
                 raise _unknown_parameters(unknown, known)
-            if body is None:
+            given = Counter(name for name, _ in request.query_params.multi_items())
+            if repeated := [name for name, times in given.items() if times > 1 and name not in lists]:
+                raise _repeated_parameters(repeated)
+            if not reads:
                 return await answer(request)
             _check_media_type(request)
             content = await read_body(request)
             if content and "content-type" not in request.headers:
                 raise UnsupportedMediaType
-            if not content and body.field_info.is_required():
+            value = await parse(content) if content else None
+            if body is None:
+                _require_empty(value)
+            elif not content and body.field_info.is_required():
                 raise MalformedBody("The body is empty; send a JSON object.")
-            return await answer(JsonRequest(request, content, await parse(content) if content else None))
+            return await answer(JsonRequest(request, content, value))
 
         return strict
 
-    def _query_names(self) -> frozenset[str]:
-        names: set[str] = set()
+    def _query_names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the parameters that are known, and those of them that may be repeated."""
+        kinds: dict[str, Any] = {}
         for parameter in self.dependant.query_params:
             kind = parameter.field_info.annotation
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                names |= {field.alias or name for name, field in kind.model_fields.items()}
+                kinds |= {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
             else:
-                names.add(parameter.alias)
-        return frozenset(names)
+                kinds[parameter.alias] = kind
+        return frozenset(kinds), frozenset(name for name, kind in kinds.items() if get_origin(kind) is list)
+
+
+def _require_empty(value: Any) -> None:
+    """Refuse what was sent to a route that takes no body; an empty object says nothing, and may be sent."""
+    if value is None or value == {}:
+        return
+    if not isinstance(value, dict):
+        raise ValidationFailed(details=[Issue(code=ErrorCode.VALIDATION_ERROR, message="must be empty, or an empty object")])
+    hint = "this route takes no body"
+    wrong = [Issue(path=pointer([n]), code=ErrorCode.VALIDATION_ERROR, message="is not a known field", hint=hint) for n in value]
+    raise ValidationFailed(details=wrong)
+
+
+def _repeated_parameters(names: Sequence[str]) -> ValidationFailed:
+    message, hint = "is given more than once", "give it once; only lists may be repeated"
+    return ValidationFailed(
+        details=[Issue(path=pointer([name]), code=ErrorCode.VALIDATION_ERROR, message=message, hint=hint) for name in names]
+    )
 
 
 def _unknown_parameters(unknown: set[str], known: frozenset[str]) -> ValidationFailed:

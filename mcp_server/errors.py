@@ -12,7 +12,7 @@ from schemas.violations import issues_of, pointer
 MAX_ISSUES = 100  # structured; the text shows as many as its bound allows
 
 NEXT_CALL = {
-    ErrorCode.NOT_FOUND: "list_projects and list_tasks show the keys that exist.",
+    ErrorCode.NOT_FOUND: "list_projects and list_tasks show the keys that exist, list_history the ids of patch sets.",
     ErrorCode.DELETED_RESOURCE: "propose restore_task or restore_project first, or leave the item out.",
     ErrorCode.PATCH_SET_CLOSED: "get_patch_set shows what became of it, and its patches; propose what is still wanted.",
     ErrorCode.DEPENDENCY_CYCLE: "leave out one dependency of the chain and send the whole set again.",

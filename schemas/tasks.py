@@ -170,7 +170,9 @@ class ClaimRequest(Model):
     """Body of POST /tasks/{id}/claim."""
 
     agent: Assignee | None = Field(default=None, description="who works on it; the caller unless given")
-    lease_minutes: int = Field(default=60, strict=True, ge=1, le=10_080, description="the task is free again after this time")
+    lease_minutes: int | None = Field(
+        default=None, strict=True, ge=1, le=10_080, description="the task is free again after this time; 60 unless given"
+    )
 
 
 class EndedLease(Model):

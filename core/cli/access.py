@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.cli import numbers
 from core.cli.session import Session, answer, show
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ def create_key(
         typer.Option(metavar="ROLE|SCOPE,...", help="viewer, editor or owner, or scopes such as projects:read,patches:propose."),
     ],
     workspace: Workspace = "default",
-    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until it expires; without it, never.")] = None,
+    days: Annotated[
+        int | None,
+        numbers.number(least=1, most=3_650, help="Days until it expires; without it, never."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key. It is shown this once."""

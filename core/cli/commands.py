@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from core.cli import access
+from core.cli import access, numbers
 from core.cli.session import REFUSED, Session, answer, show, write
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ app.add_typer(access.members, name="members")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as one line of JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the effect and store nothing.")]
-Page = Annotated[int, typer.Option(min=1, help="Page of the list, 20 lines each.")]
+Page = Annotated[int, numbers.number(least=1, help="Page of the list, 20 lines each.")]
 PatchSetId = Annotated[str, typer.Argument(metavar="PS_ID", help="Id of a stored patch set, ps_...")]
 ProjectKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project.")]
-Then = Annotated[int | None, typer.Option(metavar="REVISION", help="As the project was at this revision.")]
+Then = Annotated[int | None, numbers.revision(help="As the project was at this revision.")]
 ItemKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project or task.")]
 
 _PATCH_SET_ID = re.compile(r"ps_[0-9a-z]+")
@@ -149,7 +149,7 @@ def revert(
     what: Annotated[
         str, typer.Argument(metavar="PS_ID|KEY", help="An applied patch set, or with --to the key or id of a project.")
     ],
-    to: Annotated[int | None, typer.Option(metavar="REVISION", help="Bring the project back to this revision.")] = None,
+    to: Annotated[int | None, numbers.revision(help="Bring the project back to this revision.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -173,9 +173,10 @@ def revert(
 @app.command()
 def diff(
     what: Annotated[str, typer.Argument(metavar="PS_ID|KEY", help="A patch set, or with --from the key or id of a project.")],
-    start: Annotated[int | None, typer.Option("--from", metavar="REVISION", help="The older revision of the project.")] = None,
+    start: Annotated[int | None, numbers.revision("--from", help="The older revision of the project.")] = None,
     end: Annotated[
-        int | None, typer.Option("--to", metavar="REVISION", help="The newer one, unless it is the present one.")
+        int | None,
+        numbers.revision("--to", help="The newer one, unless it is the present one."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -222,7 +223,7 @@ def list_patch_sets(
 def history(
     key: ItemKey,
     author: Annotated[str | None, typer.Option(help="Only sets that this author has written.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="Sets in one answer.")] = 20,
+    limit: Annotated[int, numbers.number(least=1, most=100, help="Sets in one answer, up to 100.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="Continue here: next_cursor of the answer before.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -286,7 +287,7 @@ def next_tasks(
     key: Annotated[
         str | None, typer.Argument(metavar="[KEY]", help="Only of this project; then the critical path counts.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=50, help="Tasks in the answer.")] = 20,
+    limit: Annotated[int, numbers.number(least=1, most=50, help="Tasks in the answer, up to 50.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List the tasks to work on next, best first, with the reasons."""

@@ -23,6 +23,7 @@ from schemas.primitives import TaskStatus
 from schemas.projects import Project
 from schemas.tasks import EndedLease, NextTasksResponse, RankedTask, Task, WhyNext
 
+LEASE_MINUTES = 60
 MAX_LEASE_MINUTES = 7 * 24 * 60
 MAX_NEXT = 50
 WAITS_SHOWN = 10
@@ -82,10 +83,10 @@ def claim_task(
     project: str | None = None,
     task: str | None = None,
     agent: str | None = None,
-    lease_minutes: int = 60,
+    lease_minutes: int | None = None,
     dry_run: bool = False,
 ) -> Written[Task] | None:
-    """Give the best ready task (or the named one) to one claimer for `lease_minutes`; None if nothing is ready.
+    """Give the best ready task (or the named one) to one claimer for `lease_minutes` (60 unless given); None if nothing is ready.
 
     `dry_run` answers what claiming the named task would change, and stores nothing.
 
@@ -96,11 +97,12 @@ def claim_task(
     """
     ctx.principal.require(Scope.PATCHES_PROPOSE if dry_run else Scope.PATCHES_APPLY)
     claimer = agent or ctx.principal.subject
-    _check_lease(lease_minutes)
+    lease = LEASE_MINUTES if lease_minutes is None else lease_minutes
+    _check_lease(lease)
     if task is None:
-        return _claim_best(ctx, project, claimer, lease_minutes)
+        return _claim_best(ctx, project, claimer, lease)
     try:
-        return _claim(ctx, task, claimer, lease_minutes, dry_run=dry_run)
+        return _claim(ctx, task, claimer, lease, dry_run=dry_run)
     except _NotClaimable as lost:
         raise lost.refusal(claimer) from None
 

@@ -5,10 +5,13 @@ from core.errors import ValidationFailed
 from core.events import Place
 from core.services.names import project_named
 from core.storage.interface import Transaction
+from schemas.errors import ErrorCode, Issue
 
 
-def get_place(ctx: Context, *, project: str | None = None, after: int | None = None) -> Place:
+def get_place(ctx: Context, *, project: str | None = None, after: int | None = None, argument: str = "after") -> Place:
     """Return the place behind `after`, or behind everything applied so far; with `project`, only of its events.
+
+    `argument` is how callers name `after`.
 
     Raises:
         NotFound: there is no such project. A deleted one can be followed: it may be restored.
@@ -19,10 +22,10 @@ def get_place(ctx: Context, *, project: str | None = None, after: int | None = N
     def work(tx: Transaction) -> Place:
         latest = tx.latest_seq()
         if after is not None and after > latest:
-            raise ValidationFailed(
-                "There is no event of this number in this history.",
-                hint=f"the last one is {latest}; open the stream without a number, and read the projects anew",
-            )
+            message = "there is no event of this number in this history"
+            hint = f"the last one is {latest}; open the stream without a number, and read the projects anew"
+            issue = Issue(path=f"/{argument}", code=ErrorCode.VALIDATION_ERROR, message=message, hint=hint)
+            raise ValidationFailed(details=[issue])
         project_id = None if project is None else project_named(tx, project).id
         return Place(ctx.principal.workspace, latest if after is None else after, latest, project_id)
 

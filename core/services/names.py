@@ -24,4 +24,5 @@ def patch_set_named(tx: Transaction, patch_set_id: str, *, lock: bool = False) -
 
 
 def unknown_patch_set(patch_set_id: str) -> NotFound:
-    return NotFound(f"there is no patch set {patch_set_id!r}", hint="list the patch sets to see which exist")
+    hint = "ids are ps_ and 16 letters and digits, as the answer that made the set named it; the list of patch sets has them all"
+    return NotFound(f"there is no patch set {patch_set_id!r}", hint=hint)

@@ -71,7 +71,8 @@ async def stream_events(
     ] = None,
 ) -> EventStream:
     """Stream every applied patch set, whichever process applied it, in order and once."""
-    place = await ctx.run(events.get_place, project=project_id, after=asked if sent is None else sent)
+    after, name = (asked, "last_event_id") if sent is None else (sent, "Last-Event-ID")
+    place = await ctx.run(events.get_place, project=project_id, after=after, argument=name)
     orchestrator: Orchestrator = request.app.state.orchestrator
     access_ended = partial(orchestrator.access_ended, bearer(request.headers.get("authorization")), ctx.principal)
     return EventStream(orchestrator.events.subscribe(place), access_ended)

@@ -21,7 +21,7 @@ from schemas.patches import (
     RejectRequest,
     StoredPatchSet,
 )
-from schemas.primitives import PatchSetId
+from schemas.primitives import ItemName
 
 router = APIRouter(prefix="/patch-sets", tags=["patch sets"], route_class=StrictRoute)
 
@@ -45,7 +45,7 @@ async def list_patch_sets(ctx: RequestContext, request: Request, query: Annotate
 async def propose_patch_set(
     ctx: WriteContext,
     patch_set: Annotated[PatchSet, Body(openapi_examples=examples.PATCH_SET)],
-    supersedes: Annotated[PatchSetId | None, Query(description="the proposal this one replaces")] = None,
+    supersedes: Annotated[ItemName | None, Query(description="the proposal this one replaces")] = None,
     dry_run: DryRun = False,
 ) -> Response:
     """Store a valid patch set for review, with a preview; nothing is applied."""
@@ -114,7 +114,7 @@ async def reject_patch_set(
     "/{patch_set_id}/revert",
     operation_id="revert_patch_set",
     response_model=Envelope[ApplyResponse],
-    responses=refusals(*WRITES, *PATCH_SETS),
+    responses=refusals(*BODY, *WRITES, *PATCH_SETS),
 )
 async def revert_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_run: DryRun = False) -> Response:
     """Undo an applied set by applying its inverse as a new set; reverting a revert is redo."""
@@ -127,7 +127,7 @@ async def revert_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_ru
     operation_id="rebase_patch_set",
     status_code=201,
     response_model=Envelope[PatchSetDetail],
-    responses=refusals(*WRITES, *PATCH_SETS),
+    responses=refusals(*BODY, *WRITES, *PATCH_SETS),
 )
 async def rebase_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_run: DryRun = False) -> Response:
     """Propose the same patches again, on the current revisions."""

@@ -132,7 +132,7 @@ async def delete_project(
     "/{project_id}/restore",
     operation_id="restore_project",
     response_model=Envelope[Project | ApplyResponse],
-    responses=refusals(*WRITES),
+    responses=refusals(*BODY, *WRITES),
 )
 async def restore_project(ctx: WriteContext, project_id: ProjectName, dry_run: DryRun = False) -> Response:
     """Revive a deleted project and exactly what its deletion removed."""

@@ -113,7 +113,10 @@ async def delete_task(
 
 
 @router.post(
-    "/{task_id}/restore", operation_id="restore_task", response_model=Envelope[Task | ApplyResponse], responses=refusals(*WRITES)
+    "/{task_id}/restore",
+    operation_id="restore_task",
+    response_model=Envelope[Task | ApplyResponse],
+    responses=refusals(*BODY, *WRITES),
 )
 async def restore_task(ctx: WriteContext, task_id: TaskName, dry_run: DryRun = False) -> Response:
     """Revive a deleted task and exactly what its deletion removed."""

@@ -1,16 +1,11 @@
 """Argument types that several tools share."""
 
-import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field, WithJsonSchema
 
-from core.ids import CROCKFORD
 from schemas.patches import MAX_PATCHES, OPS
-from schemas.primitives import FilterText, ItemName, PatchSetId, Revision
-
-SET_ID = re.compile(f"ps_[{CROCKFORD}]{{16}}")
+from schemas.primitives import FilterText, ItemName, Revision
 
 ProjectName = Annotated[ItemName, Field(description="key, e.g. WEB")]
 TaskName = Annotated[ItemName, Field(description="key, e.g. WEB-14")]
@@ -18,15 +13,8 @@ Words = Annotated[FilterText, Field(max_length=200)]
 Person = Annotated[FilterText, Field(max_length=100)]
 
 
-def _spelt_as_a_set(value: Any) -> Any:
-    if isinstance(value, str) and not SET_ID.fullmatch(value):
-        raise PydanticCustomError(
-            "patch_set_id", "must be ps_ and 16 letters and digits, exactly as propose or list_history gave it"
-        )
-    return value
-
-
-SetId = Annotated[PatchSetId, BeforeValidator(_spelt_as_a_set), WithJsonSchema({"type": "string", "description": "ps_..."})]
+# Of a stored set: what cannot be an id names none, and is answered as such by the services.
+SetId = Annotated[ItemName, WithJsonSchema({"type": "string", "description": "ps_..."})]
 Limit = Annotated[int, Field(ge=1, le=100)]
 Then = Annotated[int | None, Field(description="as it was then")]
 Cursor = Annotated[str, Field(max_length=1_000, description="from the previous answer")]

@@ -6,9 +6,9 @@ from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from core.errors import ConcurrentUpdate, DeletedResource, NotFound
+from core.errors import ConcurrentUpdate, DeletedResource, NotFound, ValidationFailed
 from core.patches.outlook import critical_path_lines
 from core.patches.text import show_count
 from mcp_server.calls import CallContext, projects, services_context
@@ -18,6 +18,7 @@ from schemas.changes import Action, ApplyResponse, Change, PlanEffect, Validatio
 from schemas.errors import Issue
 from schemas.patches import PatchSet
 from schemas.primitives import Model, PatchIndex
+from schemas.violations import issues_of
 
 MAX_CHANGES = 50  # structured changes in one answer; get_patch_set pages through the rest
 MAX_REFS = 200
@@ -34,8 +35,16 @@ def patch_set_of(
     rationale: str = "",
     base_revisions: Mapping[str, int] | None,
 ) -> PatchSet:
-    """Return the envelope that services take; its patches are parsed there."""
-    return PatchSet(id=id, summary=summary, rationale=rationale, base_revisions=dict(base_revisions or {}), patches=list(patches))
+    """Return the envelope that services take; its patches are parsed there.
+
+    Raises:
+        ValidationFailed: `id` cannot be that of a patch set; all else has been checked as an argument.
+    """
+    base, parts = dict(base_revisions or {}), list(patches)
+    try:
+        return PatchSet(id=id, summary=summary, rationale=rationale, base_revisions=base, patches=parts)
+    except ValidationError as error:
+        raise ValidationFailed(details=issues_of(error.errors(include_url=False, include_input=False))) from None
 
 
 async def with_way_on(ctx: CallContext, refused: ConcurrentUpdate, *, proposal: str | None = None) -> ConcurrentUpdate:

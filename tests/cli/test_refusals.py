@@ -99,6 +99,29 @@ def test_wrong_usage_ends_with_2(cli: Cli, arguments: list[str]) -> None:
     assert cli.run(*arguments).returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["revert", "WEB", "--to", "abc"], "'--to': must be a whole number, not 'abc'"),
+        (["diff", "WEB", "--from", "1.5"], "'--from': must be a whole number, not '1.5'"),
+        (["show", "WEB", "--revision", "9" * 20], "'--revision': must be a whole number, not '"),
+        (["list", "--page", "0"], "'--page': must be a whole number of at least 1, not '0'"),
+        (["history", "WEB", "--limit", "101"], "'--limit': must be a whole number from 1 to 100, not '101'"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_with_what_is_allowed(cli: Cli, arguments: list[str], message: str) -> None:
+    assert message in cli.refusal(*arguments, exit_code=2)
+
+
+@pytest.mark.parametrize("command", ["apply", "reject", "rebase", "revert", "diff"])
+def test_an_id_that_cannot_be_one_names_no_patch_set(applied: tuple[Cli, str], command: str) -> None:
+    cli, _ = applied
+
+    refusal = cli.refusal(command, "ps_short", exit_code=1)
+
+    assert refusal.startswith("NOT_FOUND: there is no patch set 'ps_short'\n  hint: ids are ps_ and 16 letters and digits")
+
+
 def test_only_that_is_no_list_of_numbers_is_refused_as_wrong_usage(cli: Cli) -> None:
     refusal = cli.refusal("apply", "ps_0123456789abcdef", "--only", "0,x", exit_code=2)
 

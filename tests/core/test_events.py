@@ -324,10 +324,13 @@ class FailingRunner:
 async def test_a_place_must_be_one_of_this_history(orchestrator: Orchestrator) -> None:
     ctx = orchestrator.context()
 
-    with pytest.raises(ValidationFailed, match="no event of this number"):
-        get_place(ctx, after=2)
+    with pytest.raises(ValidationFailed) as refused:
+        get_place(ctx, after=2, argument="since")
     with pytest.raises(NotFound):
         get_place(ctx, project="NONE")
+    assert [(issue.path, issue.message) for issue in refused.value.details] == [
+        ("/since", "there is no event of this number in this history")
+    ]
     assert get_place(ctx, after=1) == replace(get_place(ctx), after=1)
 
 

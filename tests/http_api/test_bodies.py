@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -146,6 +147,31 @@ def test_an_unknown_query_parameter_is_refused_with_those_that_exist(api: httpx2
 
     assert [issue["path"] for issue in error["details"]] == ["/colour", "/pages"]
     assert "per_page" in error["details"][0]["hint"]
+
+
+def test_a_repeated_query_parameter_is_refused_unless_it_is_a_list(api: httpx2.Client) -> None:
+    error = refused(api.get("/tasks?priority=high&priority=low&assignee=ana&assignee=ben&page=1&page=2"), 422, "VALIDATION_ERROR")
+
+    assert {issue["path"]: issue["message"] for issue in error["details"]} == {
+        "/assignee": "is given more than once",
+        "/page": "is given more than once",
+    }
+
+
+@pytest.mark.parametrize("action", ["rebase", "revert"])
+def test_a_route_without_a_body_refuses_what_is_sent_to_it(api: httpx2.Client, task: dict[str, Any], action: str) -> None:
+    rename = {"patches": [{"op": "update_task", "task": task["key"], "fields": {"title": "Other"}}]}
+    proposal = data(api.post("/patch-sets", json=rename))["id"]
+    path = f"/patch-sets/{proposal}/{action}"
+
+    error = refused(api.post(path, json={"reason": "x", "only": [0]}), 422, "VALIDATION_ERROR")
+
+    assert [issue["path"] for issue in error["details"]] == ["/reason", "/only"]
+    refused(api.post(path, json=[0]), 422, "VALIDATION_ERROR")
+    refused(api.post(path, content=b"{", headers={"Content-Type": "application/json"}), 400, "MALFORMED_BODY")
+    refused(api.post(path, content=b"hello", headers={"Content-Type": "text/plain"}), 415, "UNSUPPORTED_MEDIA_TYPE")
+    assert data(api.get(f"/patch-sets/{proposal}"))["proposal"]["state"] == "proposed"
+    assert api.post(f"/patch-sets/{proposal}/rebase", json={}).status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Who may work on what: what is offered, and what a refused claim says."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -24,6 +25,17 @@ def test_a_task_that_is_taken_says_by_whom_and_until_when(api: httpx2.Client, ta
 
     until = held["claim_expires_at"][:16].replace("T", " ")
     assert f"is claimed by ada until {until} UTC" in error["message"]
+
+
+def test_a_lease_that_is_null_or_left_out_lasts_an_hour(api: httpx2.Client, task: dict[str, Any]) -> None:
+    absent = data(api.post(f"/tasks/{task['key']}/claim", json={}))
+    null = data(api.post(f"/tasks/{task['key']}/claim", json={"lease_minutes": None, "agent": None}))
+
+    for claimed in (absent, null):
+        lease = datetime.fromisoformat(claimed["claim_expires_at"]) - datetime.fromisoformat(claimed["updated_at"])
+        assert timedelta(minutes=59) < lease < timedelta(minutes=61)
+    error = refused(api.post(f"/tasks/{task['key']}/claim", json={"lease_minutes": 0}), 422, "VALIDATION_ERROR")
+    assert error["details"][0]["path"] == "/lease_minutes"
 
 
 @pytest.mark.parametrize("status", ["on_hold", "completed", "archived"])

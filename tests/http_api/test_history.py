@@ -57,6 +57,18 @@ def test_the_history_says_who_what_when_why_and_how_much(api: httpx2.Client, pat
     assert data(api.get(f"{path}/history?author=nobody"))["total"] == 0
 
 
+def test_the_history_is_that_of_a_task_of_the_project_and_no_other(api: httpx2.Client, path: str) -> None:
+    elsewhere = data(api.post("/projects", json={"name": "Elsewhere"}))["key"]
+    other = data(api.post("/tasks", json={"project_id": elsewhere, "title": "Other"}))["key"]
+    key = data(api.get(path))["key"]
+
+    assert data(api.get(f"{path}/history?task_id={key}-1"))["total"] == 3
+    error = refused(api.get(f"{path}/history?task_id={other}"), 404, "NOT_FOUND")
+    assert error["message"] == f"{other} is no task of {key}"
+    assert error["details"][0]["hint"] == f"it is in the history of {elsewhere}"
+    refused(api.get(f"{path}/history?task_id={key}-9"), 404, "NOT_FOUND")
+
+
 def test_two_revisions_are_compared(api: httpx2.Client, path: str) -> None:
     diff = data(api.get(f"{path}/diff?from=2&to=3"))
 
@@ -81,7 +93,7 @@ def test_a_project_goes_back_to_a_revision_and_the_way_back_is_undone_like_any_s
 
     answer = api.post(f"{path}/revert", json={"to_revision": 2})
 
-    assert data(answer) == preview | {"patch_set_id": data(answer)["patch_set_id"]}
+    assert data(answer) == preview | {"patch_set_id": data(answer)["patch_set_id"], "critical_paths": {}}
     assert titles(api.get(path)) == ["Draft the API"]
     data(api.post(f"/patch-sets/{answer.json()['metadata']['patch_set_id']}/revert"))
     assert titles(api.get(path)) == []

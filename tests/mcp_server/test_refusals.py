@@ -136,13 +136,21 @@ async def test_an_expectation_that_does_not_hold_is_not_answered_with_another_ba
     assert "base_revisions" not in refused.text
 
 
+async def test_a_misspelt_id_for_a_new_patch_set_is_named(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        refused = await tools.refused("apply_patch_set", id="mine", patches=[{"op": "delete_task", "task": "WEB-1"}])
+
+    assert (refused.code, refused.paths) == ("VALIDATION_ERROR", ["/id"])
+
+
 @pytest.mark.parametrize("tool", ["get_patch_set", "apply_patch_set", "revert_patch_set", "reject_patch_set"])
 async def test_a_misspelt_patch_set_id_is_not_answered_with_the_advice_to_leave_it_out(tmp_path: Path, tool: str) -> None:
     async with memory_tools(tmp_path) as tools:
         refused = await tools.refused(tool, id="ps_short")
 
-    assert (refused.code, refused.paths) == ("VALIDATION_ERROR", ["/id"])
-    assert "must be ps_ and 16 letters and digits" in refused.text
+    assert refused.code == "NOT_FOUND"
+    assert "ids are ps_ and 16 letters and digits" in refused.text
     assert "leave" not in refused.text
 
 
