@@ -12,7 +12,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from core.context import Context
 from core.meter import Outcome
+from schemas.usage import Usage
 
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -46,6 +48,9 @@ _store_transactions = Counter(
     ["kind", "outcome"],
     registry=_REGISTRY,
 )
+_answers = Counter("orchestrator_agent_answers", "Answers of agents", ["operation", "engine"], registry=_REGISTRY)
+_model_calls = Counter("orchestrator_model_calls", "Calls to providers for those answers", ["model"], registry=_REGISTRY)
+_model_tokens = Counter("orchestrator_model_tokens", "Tokens of those calls", ["model", "kind"], registry=_REGISTRY)
 if MULTIPROCESS_DIR not in os.environ:
     ProcessCollector(registry=_REGISTRY)
 
@@ -70,6 +75,17 @@ def count_request(method: str, route: str, status: int | None, seconds: float | 
     known.count()
     if seconds is not None:
         known.observe(seconds)
+
+
+def count_answer(ctx: Context, operation: str, engine: str, model: str | None, usage: Usage | None) -> None:
+    """Count an answer of an agent and what it took; one that is repeated takes nothing."""
+    if ctx.attempt is not None and ctx.attempt.replayed:
+        return
+    _answers.labels(operation, engine).inc()
+    if model is not None and usage is not None:
+        _model_calls.labels(model).inc(usage.calls)
+        _model_tokens.labels(model, "input").inc(usage.input_tokens)
+        _model_tokens.labels(model, "output").inc(usage.output_tokens)
 
 
 class StoreMeter:

@@ -11,10 +11,11 @@ class AgentName(StrEnum):
     PLANNER = "planner"
     DECOMPOSER = "decomposer"
     EDITOR = "editor"
+    ORCHESTRATOR = "orchestrator"
 
 
 class AgentCapability(Model):
-    """One agent: what it turns into a proposal, and where it is asked."""
+    """One agent: what it turns into a proposal or an answer, and where it is asked."""
 
     name: AgentName
     engine: str = Field(description="what answers: rules (no AI), or a model")

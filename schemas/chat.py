@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.paging import Paging
 from schemas.patches import PatchSetDetail
+from schemas.planning import ModelChoice
 from schemas.primitives import Instant, ItemName, Model, spoken_text
 from schemas.usage import Usage
 
@@ -30,10 +31,12 @@ class Speaker(StrEnum):
     ASSISTANT = "assistant"
 
 
-class ChatRequest(Model):
+class ChatRequest(ModelChoice):
     """One message; the answer may hold a proposal, and nothing is applied."""
 
-    message: MessageText = Field(description="commands, questions about the plan, or a plan; `help` lists what is understood")
+    message: MessageText = Field(
+        description="what is wanted; without a model commands, questions about plans, or a plan (`help` lists them)"
+    )
     conversation_id: ItemName | None = Field(default=None, description="the conversation to go on with; without it a new one")
     project_id: ItemName | None = Field(
         default=None, description="id or key of the project that is meant; the conversation remembers it"

@@ -5,9 +5,10 @@ wrong goes back to the model at once, at most twice, and no longer than the numb
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeVar
 
 from core.agents.grounding import BUDGET_TOKENS, SMALL_BUDGET_TOKENS
 from core.agents.view import Check
@@ -17,6 +18,8 @@ from core.llm.failures import PromptTooLong
 from core.llm.port import AnswerSchema, Deadline, LanguageModel, Message, Reply, Role, Spending
 from schemas.errors import ErrorCode, Issue, Severity
 from schemas.patches import PatchSet
+
+T = TypeVar("T")
 
 REPAIRS = 2
 FED_BACK = 20  # problems in one answer to the model
@@ -56,7 +59,7 @@ class Draft:
     questions: list[str]
 
 
-class _Stage(IntEnum):
+class Stage(IntEnum):
     """How far an answer came; that counts for more than how many problems it has there."""
 
     FORM = 0
@@ -64,30 +67,39 @@ class _Stage(IntEnum):
     PLAN = 2
 
 
-async def draft(asker: Asker, brief: Brief, check: Check) -> Draft:
-    """Return a draft that `check` accepts.
+Judge = Callable[[Reply], Awaitable[tuple[Stage, list[Problem], T]]]
+
+
+async def accepted(asker: Asker, messages: Sequence[Message], schema: AnswerSchema, judge: Judge[T]) -> T:
+    """Return the answer in which `judge` finds nothing wrong.
 
     Raises:
         AiGenerationFailed: it declined, or its answer was still wrong after the repairs; with draft and problems.
         DomainError: the model could not be asked; see `LanguageModel`.
     """
-    messages = brief.messages
+    asked = messages
     before: tuple[int, int] | None = None
     turns = 0
     while True:
-        reply = await asker.model.complete(messages, brief.schema, deadline=asker.deadline)
+        reply = await asker.model.complete(asked, schema, deadline=asker.deadline)
         asker.spending.add(reply)
         if reply.refusal is not None:
             raise AiGenerationFailed([_issue(Problem("", reply.refusal[:1_000]))], message="The model declined to answer.")
-        stage, problems, lowered = await _judge(reply, brief, check)
+        stage, problems, answer = await judge(reply)
         if not problems:
-            return _accepted(lowered, brief)
+            return answer
         turns += 1
         now = (-stage, len(problems))
         if turns > REPAIRS or (before is not None and now >= before):
             raise AiGenerationFailed([_issue(problem) for problem in problems], draft=reply.text)
         before = now
-        messages = [*brief.messages, Message(Role.ASSISTANT, reply.text), Message(Role.USER, _feedback(problems))]
+        asked = [*messages, Message(Role.ASSISTANT, reply.text), Message(Role.USER, _feedback(problems))]
+
+
+async def draft(asker: Asker, brief: Brief, check: Check) -> Draft:
+    """Return a draft that `check` accepts. Raises as `accepted`."""
+    lowered = await accepted(asker, brief.messages, brief.schema, lambda reply: _judge(reply, brief, check))
+    return Draft(_patch_set(lowered, brief) if lowered.patches else None, lowered.questions)
 
 
 async def draft_within(asker: Asker, brief: Callable[[int], Brief], check: Check) -> Draft:
@@ -98,23 +110,19 @@ async def draft_within(asker: Asker, brief: Callable[[int], Brief], check: Check
         return await draft(asker, brief(SMALL_BUDGET_TOKENS), check)
 
 
-async def _judge(reply: Reply, brief: Brief, check: Check) -> tuple[_Stage, list[Problem], Lowered]:
+async def _judge(reply: Reply, brief: Brief, check: Check) -> tuple[Stage, list[Problem], Lowered]:
     if reply.problem is not None:
-        return _Stage.FORM, [Problem("", reply.problem)], Lowered()
+        return Stage.FORM, [Problem("", reply.problem)], Lowered()
     lowered = lower(reply.value, brief.schema, brief.aliases, refs=brief.refs, project=brief.project)
     if lowered.problems:
-        return _Stage.MEANING, lowered.problems, lowered
+        return Stage.MEANING, lowered.problems, lowered
     if not lowered.patches:
-        return _Stage.MEANING, [] if lowered.questions else [NOTHING], lowered
+        return Stage.MEANING, [] if lowered.questions else [NOTHING], lowered
     lowered = brief.assemble(lowered)
     problems = brief.review(lowered)
     validation = await check(_patch_set(lowered, brief))
     problems += [_problem(issue, lowered, brief.aliases) for issue in validation.issues if issue.severity is Severity.ERROR]
-    return _Stage.PLAN, problems, lowered
-
-
-def _accepted(lowered: Lowered, brief: Brief) -> Draft:
-    return Draft(_patch_set(lowered, brief) if lowered.patches else None, lowered.questions)
+    return Stage.PLAN, problems, lowered
 
 
 def _patch_set(lowered: Lowered, brief: Brief) -> PatchSet:

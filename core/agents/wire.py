@@ -73,11 +73,11 @@ class Lowered:
     problems: list[Problem] = field(default_factory=list)
 
 
-def _text(description: str = "") -> dict[str, Any]:
+def text_of(description: str = "") -> dict[str, Any]:
     return {"type": "string", "description": description} if description else {"type": "string"}
 
 
-def _closed(**properties: Any) -> dict[str, Any]:
+def closed(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
@@ -88,17 +88,17 @@ def _many(items: dict[str, Any]) -> dict[str, Any]:
 def answer_schema(*ops: str) -> AnswerSchema:
     """Return the form of an answer that may hold these ops only."""
     fields = [*dict.fromkeys((*TASK_FIELDS, *PROJECT_FIELDS)), CLEAR]
-    op = _closed(
+    op = closed(
         op={"type": "string", "enum": list(ops)},
-        ref=_text("name of the new item, such as t1; empty unless op creates"),
-        target=_text("id of an existing item (K7), or a ref; empty when op creates"),
-        parent=_text("create_task and move_task: id or ref the item goes under; empty = top level of the project"),
-        depends_on=_text("dependencies: id or ref of what target waits for; create_task: the same, several by comma"),
-        title=_text("of the new item; a new title for update_task; else empty"),
-        set=_many(_closed(field={"type": "string", "enum": fields}, value=_text())),
-        reason=_text("why, in a few words; may be empty"),
+        ref=text_of("name of the new item, such as t1; empty unless op creates"),
+        target=text_of("id of an existing item (K7), or a ref; empty when op creates"),
+        parent=text_of("create_task and move_task: id or ref the item goes under; empty = top level of the project"),
+        depends_on=text_of("dependencies: id or ref of what target waits for; create_task: the same, several by comma"),
+        title=text_of("of the new item; a new title for update_task; else empty"),
+        set=_many(closed(field={"type": "string", "enum": fields}, value=text_of())),
+        reason=text_of("why, in a few words; may be empty"),
     )
-    return AnswerSchema(NAME, _closed(summary=_text(), questions=_many(_text()), ops=_many(op)))
+    return AnswerSchema(NAME, closed(summary=text_of(), questions=_many(text_of()), ops=_many(op)))
 
 
 class Aliases:
@@ -130,13 +130,13 @@ def lower(
 
     `refs` are tasks of the same set that others have created, `project` is the ref of its project where others have created that.
     """
-    problems = _shape_problems(answer, schema)
+    problems = shape_problems(answer, schema)
     if problems or not isinstance(answer, dict):
         return Lowered(problems=problems)
     return _Lowering(answer, aliases, refs, project).run()
 
 
-def _shape_problems(answer: JsonValue, schema: AnswerSchema) -> list[Problem]:
+def shape_problems(answer: JsonValue, schema: AnswerSchema) -> list[Problem]:
     errors = sorted(Draft202012Validator(schema.schema).iter_errors(answer), key=lambda error: list(map(str, error.path)))
     found = []
     for error in errors:

@@ -24,11 +24,13 @@ def get_capabilities(ctx: Context, tools: Sequence[dict[str, JsonValue]]) -> Cap
     agent = partial(_agent, models[0] if models else None)
     split = "a task" if models else "the list in a task's description"
     told = "what is said about a project becomes changes of it" if models else "commands about a project become changes of it"
+    talked = "a message is answered, or handed to one of the others"
     return CapabilitiesResponse(
         agents=[
             agent(AgentName.PLANNER, "generate_plan", "a description becomes a new project", "create_project", *CREATED),
             agent(AgentName.DECOMPOSER, "decompose_task", f"{split} becomes its subtasks", *CREATED),
             agent(AgentName.EDITOR, "refine_plan", told, *EDITED),
+            agent(AgentName.ORCHESTRATOR, "chat", talked),
         ],
         models=models,
         actions=list(OPS),

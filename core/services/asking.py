@@ -27,7 +27,15 @@ from core.services.views import look
 from schemas.changes import ValidationResponse
 from schemas.errors import ErrorCode, Issue, Severity
 from schemas.patches import PatchSet
-from schemas.planning import DecomposeRequest, ModelChoice, PlannedTask, PlannerRequest, PlannerResponse, RefineRequest
+from schemas.planning import (
+    DecomposeRequest,
+    ModelChoice,
+    PlanConstraints,
+    PlannedTask,
+    PlannerRequest,
+    PlannerResponse,
+    RefineRequest,
+)
 from schemas.tasks import Task
 from schemas.usage import Usage
 
@@ -61,8 +69,7 @@ async def generate_plan(ctx: Context, request: PlannerRequest, *, dry_run: bool 
         return await ctx.run_long(planning.generate_plan, request, dry_run=dry_run)
 
     async def think(step: Context, asker: Asker) -> Draft:
-        agent = PlannerAgent(PlanView(_check(step), today=step.today, max_depth=step.settings.max_task_depth))
-        return await agent.propose(asker, request.description, name=request.name, constraints=request.constraints)
+        return await draft_plan(step, asker, request.description, name=request.name, constraints=request.constraints)
 
     async def call(held: Context) -> PlannerResponse:
         made = await _ask(held, request, think)
@@ -81,8 +88,7 @@ async def refine_plan(ctx: Context, request: RefineRequest, *, dry_run: bool = F
         return await ctx.run(planning.refine_plan, request, dry_run=dry_run)
 
     async def think(step: Context, asker: Asker) -> Draft:
-        view, focus = await step.run_long(look, request.project_id, request.task_id)
-        return await EditorAgent(replace(view, check=_check(step))).propose(asker, request.feedback, focus=focus)
+        return await draft_changes(step, asker, request.project_id, request.feedback, task=request.task_id)
 
     async def call(held: Context) -> Refined:
         made = await _ask(held, request, think)
@@ -102,9 +108,7 @@ async def decompose_task(ctx: Context, task: str, request: DecomposeRequest, *, 
         return await ctx.run(decomposing.decompose_task, task, request, dry_run=dry_run)
 
     async def think(step: Context, asker: Asker) -> Draft:
-        view, found = await step.run_long(_look_at_task, task)
-        agent = DecomposerAgent(replace(view, check=_check(step)), fewest=decomposing.FEWEST, most=decomposing.MOST)
-        return await agent.propose(asker, found, instructions=request.instructions)
+        return await draft_subtasks(step, asker, task, request.instructions)
 
     async def call(held: Context) -> Refined:
         made = await _ask(held, request, think)
@@ -119,6 +123,29 @@ def by_rules(ctx: Context, choice: ModelChoice) -> bool:
 
 
 # -- thinking
+
+
+async def draft_plan(
+    step: Context, asker: Asker, description: str, *, name: str | None = None, constraints: PlanConstraints | None = None
+) -> Draft:
+    """Return the planner's draft of a new project."""
+    agent = PlannerAgent(PlanView(_check(step), today=step.today, max_depth=step.settings.max_task_depth))
+    return await agent.propose(asker, description, name=name, constraints=constraints)
+
+
+async def draft_changes(
+    step: Context, asker: Asker, project: str, feedback: str, *, task: str | None = None, earlier: str = ""
+) -> Draft:
+    """Return the editor's draft of changes to a project, or to a task of it and below; `earlier` is what was said before."""
+    view, focus = await step.run_long(look, project, task)
+    return await EditorAgent(replace(view, check=_check(step))).propose(asker, feedback, focus=focus, context=earlier)
+
+
+async def draft_subtasks(step: Context, asker: Asker, task: str, instructions: str) -> Draft:
+    """Return the decomposer's draft of the subtasks of a task."""
+    view, found = await step.run_long(_look_at_task, task)
+    agent = DecomposerAgent(replace(view, check=_check(step)), fewest=decomposing.FEWEST, most=decomposing.MOST)
+    return await agent.propose(asker, found, instructions=instructions)
 
 
 async def _once(

@@ -1,10 +1,16 @@
 """One turn of a conversation: what is said is kept, answered, and never applied."""
 
+from collections.abc import Callable
 from typing import Protocol
 
+from core.agents.loop import Asker
 from core.context import Context, Scope
 from core.idempotency import answer_of, once_held
-from core.services.conversations import Turn, abandon_turn, begin_turn, end_turn, turn_seconds
+from core.llm.port import Deadline, Spending
+from core.services.asking import by_rules
+from core.services.budget import check_budget, count_usage
+from core.services.conversations import Answered, Turn, abandon_turn, begin_turn, end_turn, turn_seconds
+from core.services.model_chat import answer_by_model
 from core.services.rule_chat import answer_by_rules
 from schemas.chat import ChatRequest, ChatResponse
 
@@ -37,6 +43,8 @@ async def chat(ctx: Context, request: ChatRequest, listener: Listener = NOBODY) 
         TurnInProgress: another message of the conversation is being answered.
         NotFound, DeletedResource: the conversation or the project that the request names.
         Forbidden: the message asks for a proposal, and the caller may not propose.
+        AiGenerationFailed: the model's answer was still wrong after its repairs.
+        AiNotConfigured, AiProviderError, AiProviderUnavailable, AiTimeout, AiQuotaExceeded: it could not be asked.
     """
     ctx.principal.require(Scope.AGENT_CHAT)
     return await once_held(ctx, lambda held: _turn(held, request, listener), answer_of(end_turn), seconds=turn_seconds(ctx))
@@ -44,10 +52,19 @@ async def chat(ctx: Context, request: ChatRequest, listener: Listener = NOBODY) 
 
 async def _turn(ctx: Context, request: ChatRequest, listener: Listener) -> ChatResponse:
     step = ctx.without_key()
+    model = None if by_rules(ctx, request) else ctx.models.choose(provider=request.provider, model=request.model)
+    if model is not None:
+        await step.run(check_budget)
     turn = await step.run(begin_turn, request)
+    spending = Spending()
     try:
         listener.begin(turn)
-        return await ctx.run(end_turn, turn, answer_by_rules)
-    except BaseException:  # the conversation is let go however the turn ended
-        await step.run(abandon_turn, turn)
+        answer: Callable[[Context, Turn], Answered] = answer_by_rules
+        if model is not None:
+            asker = Asker(model, Deadline(step.settings.ai_deadline_seconds), spending)
+            answer = await answer_by_model(step, turn, asker, listener.text)
+        return await ctx.run(end_turn, turn, answer)
+    except BaseException:  # the conversation is let go however the turn ended, and what it took is counted
+        if await step.run(abandon_turn, turn):
+            await step.run(count_usage, spending)
         raise

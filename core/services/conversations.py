@@ -54,6 +54,7 @@ class Answered:
     engine: str = "rules"
     model: str | None = None
     usage: Usage = field(default_factory=Usage)
+    summary: str | None = None  # of the conversation so far; None keeps the one there is
 
 
 def turn_seconds(ctx: Context) -> float:
@@ -113,16 +114,18 @@ def end_turn(ctx: Context, turn: Turn, answer: Callable[[Context, Turn], Answere
     return ctx.together(work)
 
 
-def abandon_turn(ctx: Context, turn: Turn) -> None:
-    """Let the conversation go without an answer."""
+def abandon_turn(ctx: Context, turn: Turn) -> bool:
+    """Let the conversation go without an answer; False when the turn has ended already."""
 
-    def work(tx: Transaction) -> None:
+    def work(tx: Transaction) -> bool:
         record = tx.find_conversation(ctx.principal.subject, turn.conversation_id, lock=True)
-        if record is not None and record.turn == turn.id:
-            record.turn = record.turn_ends_at = None
-            tx.save_conversation(record)
+        if record is None or record.turn != turn.id:
+            return False
+        record.turn = record.turn_ends_at = None
+        tx.save_conversation(record)
+        return True
 
-    ctx.write(work)
+    return ctx.write(work)
 
 
 def list_conversations(ctx: Context, query: PageRequest) -> ConversationListResponse:
@@ -196,6 +199,8 @@ def _keep(ctx: Context, tx: Transaction, turn: Turn, answered: Answered) -> None
     if record.turn != turn.id:
         raise TurnInProgress("This answer took too long, and the conversation has gone on without it.")
     record.turn = record.turn_ends_at = None
+    if answered.summary is not None:
+        record.summary, record.summarized = answered.summary, record.conversation.message_count
     _append(
         ctx,
         tx,

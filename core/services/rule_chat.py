@@ -4,22 +4,18 @@ from typing import assert_never
 
 from core.context import Context
 from core.errors import DomainError
-from core.idempotency import FINAL
 from core.rules import commands, questions
 from core.services.answering import look_up
+from core.services.chat_answers import ANSWERED, pending, refused, shown
 from core.services.conversations import Answered, Turn
 from core.services.decomposing import decompose_task
-from core.services.patch_sets import get_patch_set, propose_patch_set
+from core.services.patch_sets import propose_patch_set
 from core.services.planning import Refined, import_outline, tasks_named
 from core.storage.interface import Transaction
 from schemas.chat import Route
-from schemas.errors import ErrorCode
-from schemas.patches import PatchSet, PatchSetDetail, ProposalState
+from schemas.patches import PatchSet, PatchSetDetail
 from schemas.planning import DecomposeRequest, ImportRequest, UnparsedLine
 
-DIFF_LINES = 40
-# Refusals that other words can mend: they are an answer. Everything else is one of the call.
-_ANSWERED = FINAL | {ErrorCode.INVALID_AI_REQUEST, ErrorCode.AI_NOT_CONFIGURED}
 HELP = f"I answer by rules, without AI.\n\nCommands\n{commands.HELP}\n\n{questions.HELP}"
 
 
@@ -28,9 +24,9 @@ def answer_by_rules(ctx: Context, turn: Turn) -> Answered:
     try:
         return _answer(ctx, turn)
     except DomainError as refusal:
-        if refusal.code not in _ANSWERED:
+        if refusal.code not in ANSWERED:
             raise
-        return _refused(refusal)
+        return refused(refusal)
 
 
 def _answer(ctx: Context, turn: Turn) -> Answered:
@@ -41,7 +37,7 @@ def _answer(ctx: Context, turn: Turn) -> Answered:
         case questions.Help():
             return Answered(HELP, Route.ANSWER)
         case questions.Apply():
-            return _pending(ctx, turn)
+            return pending(ctx, turn)
         case questions.Split(task):
             return _proposed(Route.DECOMPOSE, decompose_task(ctx, task, DecomposeRequest()))
         case questions.Plan(text):
@@ -78,7 +74,7 @@ def _commands(ctx: Context, turn: Turn) -> Answered:
         return Answered(text, Route.CLARIFY, questions=points)
     patch_set = PatchSet(summary=turn.message.strip().partition("\n")[0][:500], patches=parsed.patches)
     proposal = propose_patch_set(ctx, patch_set, engine="rules")
-    return Answered(_shown(proposal, points), Route.EDIT, proposal, points)
+    return Answered(shown(proposal, points), Route.EDIT, proposal, points)
 
 
 def _plan(ctx: Context, text: str) -> Answered:
@@ -86,44 +82,13 @@ def _plan(ctx: Context, text: str) -> Answered:
     plan = import_outline(ctx, ImportRequest(content=text))
     points = [*plan.questions, *map(_left_out, plan.unparsed)]
     proposal = PatchSetDetail(**plan.patch_set.__dict__ | {"preview": plan.validation})
-    return Answered(_shown(proposal, points), Route.PLAN, proposal, points)
+    return Answered(shown(proposal, points), Route.PLAN, proposal, points)
 
 
 def _proposed(route: Route, made: Refined) -> Answered:
     notes = [warning.message for warning in made.warnings]
-    return Answered(_shown(made.proposal, notes), route, made.proposal, notes)
-
-
-def _pending(ctx: Context, turn: Turn) -> Answered:
-    """Point at the last proposal of the conversation that is still open; applying is a call of its own."""
-    for message in reversed(turn.history):
-        if message.patch_set_id is None:
-            continue
-        proposal = get_patch_set(ctx, message.patch_set_id)
-        if proposal.proposal.state is ProposalState.PROPOSED:
-            return Answered(_shown(proposal, []), Route.ANSWER, proposal)
-    return Answered("No proposal of this conversation is pending, so there is nothing to apply.", Route.CLARIFY)
-
-
-def _shown(proposal: PatchSetDetail, points: list[str]) -> str:
-    """Say what is proposed, how to apply it, and what was left out."""
-    preview = proposal.preview
-    lines = [] if preview is None else preview.diff.splitlines()
-    shown = [*lines[:DIFF_LINES], *([f"... {len(lines) - DIFF_LINES} more lines"] if len(lines) > DIFF_LINES else [])]
-    how = f"Nothing is applied: apply_patch_set {proposal.id} (POST /api/v1/patch-sets/{proposal.id}/apply) does that."
-    said = [f"{proposal.id}: {proposal.summary}", "```", *shown, "```", how]
-    if preview is not None and not preview.valid:
-        said.append("It cannot be applied as it is; rebase it first:")
-        said += [f"- {issue.message}" for issue in preview.issues]
-    if points:
-        said += ["Not understood, or left to you:", *(f"- {point}" for point in points)]
-    return "\n".join(said)
+    return Answered(shown(made.proposal, notes), route, made.proposal, notes)
 
 
 def _left_out(line: UnparsedLine) -> str:
     return f"line {line.line}, {line.text!r}: {line.reason}"
-
-
-def _refused(refusal: DomainError) -> Answered:
-    points = [f"{issue.message} ({issue.hint})" if issue.hint else issue.message for issue in refusal.details]
-    return Answered(refusal.message, Route.CLARIFY, questions=points)

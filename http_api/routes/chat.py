@@ -12,9 +12,10 @@ from http_api.bodies import StrictRoute
 from http_api.chat_stream import stream_chat
 from http_api.dependencies import RequestContext
 from http_api.envelope import Envelope, found, listed, written
-from http_api.errors import BODY, PAGED, WRITES, refusals
+from http_api.errors import BODY, MODELS, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
 from http_api.long_calls import ACCEPTED, LongCallContext
+from http_api.metrics import count_answer
 from schemas.chat import ChatRequest, ChatResponse, Conversation, ConversationDetail, ConversationListResponse
 from schemas.errors import ErrorCode
 from schemas.paging import PageRequest
@@ -38,9 +39,7 @@ STREAM = {"content": {"text/event-stream": {"schema": PARTS}}}
     "/chat",
     operation_id="chat",
     response_model=Envelope[ChatResponse],
-    responses=refusals(*BODY, *WRITES, ErrorCode.IDEMPOTENCY_IN_PROGRESS, ErrorCode.SERVICE_UNAVAILABLE)
-    | ACCEPTED
-    | {200: STREAM},
+    responses=refusals(*BODY, *WRITES, *MODELS) | ACCEPTED | {200: STREAM},
 )
 async def chat(
     call: LongCallContext,
@@ -53,12 +52,18 @@ async def chat(
     With `Accept: text/event-stream` the answer comes while it is made.
     """
     if "text/event-stream" in http.headers.get("accept", "").lower() and not call.deferred:
-        return await stream_chat(lambda listener: chatting.chat(ctx, request, listener))
+        return await stream_chat(lambda listener: _say(ctx, request, listener))
 
     async def answer(ctx: Context) -> Response:
-        return written(ctx, await chatting.chat(ctx, request))
+        return written(ctx, await _say(ctx, request))
 
     return await call.answer(answer)
+
+
+async def _say(ctx: Context, request: ChatRequest, listener: chatting.Listener = chatting.NOBODY) -> ChatResponse:
+    said = await chatting.chat(ctx, request, listener)
+    count_answer(ctx, "chat", said.engine, said.model, said.usage)
+    return said
 
 
 @router.get(

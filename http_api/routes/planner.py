@@ -13,6 +13,7 @@ from http_api.envelope import Envelope, proposed, written
 from http_api.errors import BODY, MODELS, PATCH_SETS, WRITES, refusals
 from http_api.idempotency import WriteContext
 from http_api.long_calls import ACCEPTED, LongCallContext
+from http_api.metrics import count_answer
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode
 from schemas.patches import PatchSet, PatchSetDetail
@@ -50,7 +51,9 @@ async def generate_plan(
     """Turn a description into a stored proposal of a new project, by a model or without one by rules; nothing is applied."""
 
     async def answer(ctx: Context) -> Response:
-        return written(ctx, await asking.generate_plan(ctx, request, dry_run=dry_run), dry_run=dry_run)
+        plan = await asking.generate_plan(ctx, request, dry_run=dry_run)
+        count_answer(ctx, "generate_plan", plan.engine, plan.model, plan.usage)
+        return written(ctx, plan, dry_run=dry_run)
 
     return await call.answer(answer)
 
@@ -74,6 +77,8 @@ async def refine_plan(
 
     async def answer(ctx: Context) -> Response:
         refined = await asking.refine_plan(ctx, request, dry_run=dry_run)
+        made = refined.proposal.proposal
+        count_answer(ctx, "refine_plan", made.engine, made.model, made.usage)
         return proposed(ctx, refined.proposal, warnings=refined.warnings, dry_run=dry_run)
 
     return await call.answer(answer)

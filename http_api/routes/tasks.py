@@ -14,6 +14,7 @@ from http_api.envelope import API_PREFIX, Envelope, digest_tag, dump, found, lis
 from http_api.errors import BODY, GUARDED, MODELS, NAMED, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
 from http_api.long_calls import ACCEPTED, LongCallContext
+from http_api.metrics import count_answer
 from schemas.changes import ApplyResponse
 from schemas.paging import MAX_PER_PAGE
 from schemas.patches import PatchSetDetail
@@ -163,6 +164,8 @@ async def decompose_task(
 
     async def answer(ctx: Context) -> Response:
         split = await asking.decompose_task(ctx, task_id, request, dry_run=dry_run)
+        made = split.proposal.proposal
+        count_answer(ctx, "decompose_task", made.engine, made.model, made.usage)
         return proposed(ctx, split.proposal, warnings=split.warnings, dry_run=dry_run)
 
     return await call.answer(answer)

@@ -103,6 +103,7 @@ def test_the_agents_say_what_they_can_do_and_list_the_tools_of_mcp(api: httpx2.C
         "planner": ("rules", "generate_plan"),
         "decomposer": ("rules", "decompose_task"),
         "editor": ("rules", "refine_plan"),
+        "orchestrator": ("rules", "chat"),
     }
     assert all(set(agent["actions"]) <= set(known["actions"]) for agent in known["agents"])
     assert len(known["actions"]) == 12
