@@ -231,11 +231,13 @@ class TaskQuery(PageRequest):
     priority: list[PriorityInput] = []
     assignee: FilterText | None = Field(default=None, max_length=100)
     tag: FilterText | None = Field(default=None, max_length=50)
-    due_before: Day | None = None
-    due_after: Day | None = None
-    updated_since: InstantInput | None = None
-    ready: bool | None = None
-    overdue: bool | None = None
+    due_before: Day | None = Field(default=None, description="due on an earlier day")
+    due_after: Day | None = Field(default=None, description="due on a later day")
+    updated_since: InstantInput | None = Field(default=None, description="changed at this instant or later")
+    ready: bool | None = Field(
+        default=None, description="whether work on it can begin: todo, no subtasks, waiting for nothing open"
+    )
+    overdue: bool | None = Field(default=None, description="whether it is open and was due before today")
     query: FilterText | None = Field(default=None, max_length=200, description="literal text in key, title or description")
     deleted: bool = Field(default=False, description="list the trash instead")
     sort: TaskSort | None = Field(default=None, description="position when a parent or root is given, else newest first")

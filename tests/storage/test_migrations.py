@@ -135,6 +135,21 @@ async def test_what_an_older_database_holds_is_found_after_its_upgrade(empty_url
     assert [(hit.kind, hit.key) for hit in answer.hits] == [("task", "WEB-1"), ("comment", "WEB-1")]
 
 
+def test_what_was_tagged_before_is_found_by_its_tags(empty_url: str, engine: Engine) -> None:
+    migrate(empty_url)
+    orchestrator = Orchestrator(Settings(_env_file=None, database_url=empty_url))
+    projects.create_project(orchestrator.context(), ProjectCreate(name="Website", key="WEB", tags=["ui"]))
+    tasks.create_task(orchestrator.context(), TaskCreate(project_id="WEB", title="Load test", tags=["ui", "two words", "ü"]))
+    tasks.create_task(orchestrator.context(), TaskCreate(project_id="WEB", title="Plain"))
+    orchestrator.close()
+    downgrade(engine, "0008")
+
+    migrate(empty_url)
+
+    with engine.connect() as connection:
+        assert sorted(connection.execute(text("SELECT tag FROM item_tags")).scalars()) == ["two words", "ui", "ui", "ü"]
+
+
 def downgrade(engine: Engine, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))

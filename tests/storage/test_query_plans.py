@@ -15,8 +15,10 @@ from core.storage.interface import Transaction
 from core.storage.sql.session import SQLITE, Statement
 from core.storage.sql.store import SqlStorage
 from core.words import terms_of
+from schemas.projects import ProjectQuery
 from schemas.search import SearchQuery
-from tests.storage.builders import Database, creation, project, proposal, task
+from schemas.tasks import TaskQuery
+from tests.storage.builders import NOW, TODAY, Database, creation, project, proposal, task
 
 MODULES = (
     "names",
@@ -54,7 +56,7 @@ def test_every_statement_seeks_by_more_than_the_workspace(migrated_file: Path) -
         for name, statement in statements():
             sql, parameters, _ = statement.compiled(SQLITE.dialect)
             for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * len(parameters)):
-                scans = step.startswith("SCAN") and step.split()[1] not in ("json_each", "up", "down")
+                scans = step.startswith("SCAN") and step.split()[1] not in ("json_each", "page", "up", "down")
                 if (scans or step.endswith("(workspace_id=?)")) and name not in WHOLE_WORKSPACE | ONE_ROW:
                     slow.append((name, step))
 
@@ -94,6 +96,51 @@ def test_a_search_looks_up_the_words_and_then_their_items(database: Database) ->
     for place in words:
         assert steps[place + 1].startswith("SEARCH search_documents USING INTEGER PRIMARY KEY")
         assert all(step.startswith(("SEARCH", "USE TEMP B-TREE FOR ORDER BY")) for step in steps[place + 1 : place + 5]), steps
+
+
+# What a list is filtered by alone, and which index it is found by. `query` is literal text anywhere in a text, which no
+# index can find (search is for words); what is ready depends on every dependency there is; not being overdue is what
+# nearly all tasks are.
+TASK_FILTERS: dict[str, tuple[Any, str | None]] = {
+    "project": ("WEB", "ix_tasks_project_newest"),
+    "parent": ("WEB-1", "ix_tasks_children"),
+    "root": (True, "ix_tasks_top_level"),
+    "status": (["todo", "blocked"], "ix_tasks_status"),
+    "priority": (["high"], "ix_tasks_priority"),
+    "assignee": ("ada", "ix_tasks_assignee"),
+    "tag": ("ui", "sqlite_autoindex_item_tags_1"),
+    "due_before": (TODAY, "ix_tasks_due"),
+    "due_after": (TODAY, "ix_tasks_due"),
+    "updated_since": (NOW, "ix_tasks_recent"),
+    "ready": (True, None),
+    "overdue": (True, "ix_tasks_due"),
+    "query": ("text", None),
+    "deleted": (True, "ix_tasks_deletion"),
+}
+PROJECT_FILTERS: dict[str, tuple[Any, str | None]] = {
+    "status": (["active"], "ix_projects_status"),
+    "priority": (["high"], "ix_projects_priority"),
+    "tag": ("ui", "sqlite_autoindex_item_tags_1"),
+    "query": ("text", None),
+    "deleted": (True, "ix_projects_deletion"),
+}
+ORDER = {"page", "per_page", "cursor", "sort"}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_every_filter_of_a_list_has_an_index(database: Database) -> None:
+    assert TASK_FILTERS.keys() == TaskQuery.model_fields.keys() - ORDER
+    assert PROJECT_FILTERS.keys() == ProjectQuery.model_fields.keys() - ORDER
+    database.create([web := project()], [task(web) for _ in range(3)])
+
+    for name, (value, index) in TASK_FILTERS.items():
+        tasks_query = TaskQuery.model_validate({name: value})
+        steps = plan_of(database, lambda tx, query=tasks_query: tx.list_tasks(query, today=TODAY))  # type: ignore[misc]
+        assert index is None or any(index in step for step in steps), (name, steps)
+    for name, (value, index) in PROJECT_FILTERS.items():
+        projects_query = ProjectQuery.model_validate({name: value})
+        steps = plan_of(database, lambda tx, query=projects_query: tx.list_projects(query))  # type: ignore[misc]
+        assert index is None or any(index in step for step in steps), (name, steps)
 
 
 @pytest.mark.parametrize("size", [10, 2_000])

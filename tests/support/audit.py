@@ -28,6 +28,7 @@ TABLES = (
     "patch_set_projects",
     "patch_set_changes",
     "idempotency_keys",
+    "item_tags",
 )
 RENUMBERING = "renumbering"  # kind of the entries, with ordinals below zero, that say which positions are other numbers now
 _JSON = {"tags", "links", "custom", "task_schema", "acceptance_criteria", "fields", "revisions", "patches", "totals"}
@@ -142,6 +143,7 @@ class _Audit:
         self._replay()
         self._numbers()
         self._counters()
+        self._tags()
         for row in self.tables["idempotency_keys"]:
             self._same(f"idempotency key {row['key']}", "has an answer", row["answer"] is not None, True)
         return self.found
@@ -149,6 +151,14 @@ class _Audit:
     def _same(self, what: str, which: str, stored: Any, expected: Any) -> None:
         if stored != expected:
             self.found.append(f"{what}: {which} is {stored!r}, and should be {expected!r}")
+
+    def _tags(self) -> None:
+        """The table by which lists filter has the tags of every item, and no others."""
+        items = {**self.projects, **self.tasks}
+        stored = sorted((row["item_id"], row["tag"]) for row in self.tables["item_tags"])
+        self._same(
+            "tags of items", "table", stored, sorted((item_id, tag) for item_id, row in items.items() for tag in row["tags"])
+        )
 
     def _sequence(self) -> None:
         self._same("applied sets", "seq", [row["seq"] for row in self.applied], list(range(1, len(self.applied) + 1)))

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Date, FromClause, and_, case, func, literal, or_, select
 
 from core.storage.sql.paging import Sorting
-from core.storage.sql.tables import projects, tasks
+from core.storage.sql.session import WORKSPACE
+from core.storage.sql.tables import item_tags, projects, tasks
 from schemas.primitives import CLOSED_STATUSES, Priority
 
 _NO_DAY = date(9999, 12, 31)
@@ -59,10 +60,9 @@ def is_open(table: FromClause) -> ColumnElement[bool]:
     return and_(*(table.c.status != status.value for status in sorted(CLOSED_STATUSES)))
 
 
-def has_tag(table: FromClause, tag: str, dialect: str) -> ColumnElement[bool]:
-    unfold = func.json_array_elements_text if dialect == "postgresql" else func.json_each
-    values = unfold(table.c.tags).table_valued("value")
-    return select(values.c.value).where(values.c.value == tag).exists()
+def has_tag(table: FromClause, tag: str) -> ColumnElement[bool]:
+    tagged = select(item_tags.c.item_id).where(item_tags.c.workspace_id == WORKSPACE, item_tags.c.tag == tag)
+    return table.c.id.in_(tagged)
 
 
 PROJECT_TEXT = (projects.c.key, projects.c.name, projects.c.description)

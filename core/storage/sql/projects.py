@@ -48,7 +48,7 @@ class ProjectReads(Naming):
         if query.priority:
             filters.append(_P.priority.in_([priority.value for priority in query.priority]))
         if query.tag is not None:
-            filters.append(has_tag(projects, query.tag, self.codec.dialect.name))
+            filters.append(has_tag(projects, query.tag))
         if query.query:
             filters.append(contains_text(PROJECT_TEXT, query.query, self.codec.dialect.name))
         return filters

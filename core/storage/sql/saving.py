@@ -21,7 +21,16 @@ from core.storage.sql.failures import SerialisationFailure
 from core.storage.sql.history import History
 from core.storage.sql.rows import comment_row, project_row, task_row
 from core.storage.sql.session import WORKSPACE, Row, Statement
-from core.storage.sql.tables import comments, dependencies, patch_set_changes, patch_set_projects, patch_sets, projects, tasks
+from core.storage.sql.tables import (
+    comments,
+    dependencies,
+    item_tags,
+    patch_set_changes,
+    patch_set_projects,
+    patch_sets,
+    projects,
+    tasks,
+)
 from core.storage.sql.watching import CHANNEL
 from schemas.changes import Change
 from schemas.patches import ProposalState
@@ -53,6 +62,9 @@ DELETE_EDGES = Statement(
         dependencies.c.task_id == bindparam("t"),
         dependencies.c.depends_on_id == bindparam("d"),
     )
+)
+DELETE_TAGS = Statement(
+    delete(item_tags).where(item_tags.c.workspace_id == bindparam("w"), item_tags.c.item_id == bindparam("i"))
 )
 _PROJECT_PLACES = _places(projects, _mutable(projects))
 _TASK_PLACES = _places(tasks, _mutable(tasks))
@@ -96,6 +108,7 @@ class Saving(History):
         )
         self._save_projects(effects)
         self._save_tasks(effects)
+        self._save_tags(plan)
         self.put_patch_set(applied)
         self._save_history(applied.id, plan)
         if self.locking:
@@ -131,6 +144,15 @@ class Saving(History):
         self.execute_many(DELETE_EDGES, effects.removed_edges, lambda edge: (workspace, *edge))
         self.insert_many(dependencies, effects.new_edges, lambda edge: (workspace, *edge))
         self.insert_many(comments, effects.new_comments, lambda comment: comment_row(workspace, comment, codec))
+
+    def _save_tags(self, plan: Plan) -> None:
+        workspace, effects = self.workspace, plan.effects
+        retagged = {change.id for change in plan.changes if "tags" in change.fields}
+        changed: list[ProjectRecord | TaskRecord] = [*effects.changed_projects, *effects.changed_tasks]
+        changed = [item for item in changed if item.id in retagged]
+        tagged = [*effects.new_projects, *effects.new_tasks, *changed]
+        self.execute_many(DELETE_TAGS, changed, lambda item: (workspace, item.id))
+        self.insert_many(item_tags, [(workspace, tag, item.id) for item in tagged for tag in item.tags], lambda row: row)
 
     def _save_history(self, patch_set_id: str, plan: Plan) -> None:
         workspace, revisions, dumps, flag = self.workspace, plan.effects.revisions, orjson.dumps, self.codec.dump_flag

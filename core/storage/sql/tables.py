@@ -90,6 +90,7 @@ _index("ix_projects_newest", projects.c.workspace_id, projects.c.created_at, pro
 _index("ix_projects_recent", projects.c.workspace_id, projects.c.updated_at, projects.c.id)
 _index("ix_projects_status", projects.c.workspace_id, projects.c.status)
 _index("ix_projects_priority", projects.c.workspace_id, projects.c.priority)
+_index("ix_projects_deletion", projects.c.workspace_id, projects.c.deletion_id, where=projects.c.deletion_id.is_not(None))
 
 tasks = Table(
     "tasks",
@@ -145,6 +146,17 @@ _index("ix_tasks_priority", _T.workspace_id, _T.priority, _T.project_id)
 _index("ix_tasks_assignee", _T.workspace_id, _T.assignee, where=_T.assignee.is_not(None))
 _index("ix_tasks_due", _T.workspace_id, _T.due_date, where=_T.due_date.is_not(None))
 _index("ix_tasks_deletion", _T.workspace_id, _T.deletion_id, where=_T.deletion_id.is_not(None))
+
+# The tags of projects and tasks once more, where a filter finds them.
+item_tags = Table(
+    "item_tags",
+    metadata,
+    Column("workspace_id", CODE, ForeignKey("workspaces.id"), nullable=False),
+    Column("tag", CODE, nullable=False),
+    Column("item_id", CODE, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "tag", "item_id"),
+)
+_index("ix_item_tags_item", item_tags.c.workspace_id, item_tags.c.item_id)
 
 dependencies = Table(
     "dependencies",

@@ -104,7 +104,7 @@ class TaskReads(Outline):
         if query.updated_since is not None:
             yield _T.updated_at >= query.updated_since
         if query.tag is not None:
-            yield has_tag(tasks, query.tag, self.codec.dialect.name)
+            yield has_tag(tasks, query.tag)
         if query.query:
             yield contains_text(TASK_TEXT, query.query, self.codec.dialect.name)
 

@@ -111,5 +111,5 @@ def _trash(project_id: str | None) -> Subquery:
         of_project = () if project_id is None else (project == project_id,)
         return select(table.c.id, table.c.deleted_at).where(*conditions, *of_project)
 
-    deleted_projects = roots(projects, _P.id, _P.workspace_id == WORKSPACE, _P.deleted_at.is_not(None))
+    deleted_projects = roots(projects, _P.id, _P.workspace_id == WORKSPACE, _P.deletion_id.is_not(None))
     return union_all(deleted_projects, roots(tasks, _T.project_id, _IS_ROOT).select_from(_ABOVE)).subquery("trash")

@@ -1,0 +1,145 @@
+"""Lists over HTTP: every filter and sort order, and what all lists share."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.http import data, refused
+
+
+@pytest.fixture(scope="module")
+def key(api: httpx2.Client) -> str:
+    """A project. 1 API (2 Auth), 3 Docs and 4 Launch, which waits for 1; 5 is deleted."""
+    patches: list[dict[str, Any]] = [
+        {"op": "create_project", "ref": "$p", "fields": {"name": "Filtered", "tags": ["lists"]}},
+        {"op": "create_task", "ref": "$api", "project": "$p", "fields": {"title": "API 50%_done", "due_date": "2020-01-01"}},
+        {"op": "create_task", "parent": "$api", "fields": {"title": "Auth", "assignee": "ann lee", "tags": ["a", "b c"]}},
+        {"op": "create_task", "project": "$p", "fields": {"title": "Docs", "status": "done", "priority": "low", "tags": ["a"]}},
+        {
+            "op": "create_task",
+            "project": "$p",
+            "fields": {"title": "Launch", "due_date": "2199-01-01", "priority": "critical"},
+            "depends_on": ["$api"],
+        },
+        {"op": "create_task", "ref": "$gone", "project": "$p", "fields": {"title": "Gone", "tags": ["a"]}},
+        {"op": "delete_task", "task": "$gone"},
+    ]
+    created: str = data(api.post("/planner/apply", json={"patches": patches}))["refs"]["$p"]["key"]
+    return created
+
+
+def numbers(api: httpx2.Client, key: str, query: str) -> list[int]:
+    """Return the numbers of the tasks that a query finds in the project."""
+    tasks = data(api.get(f"/tasks?project_id={key}&{query.replace('KEY', key)}"))["tasks"]
+    return [int(task["key"].rpartition("-")[2]) for task in tasks]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [4, 3, 2, 1]),
+        ("status=todo", [4, 2, 1]),
+        ("status=TODO,Done&status=blocked", [4, 3, 2, 1]),
+        ("priority=low,critical", [4, 3]),
+        ("assignee=ann%20lee", [2]),
+        ("assignee=ann", []),
+        ("tag=a", [3, 2]),
+        ("tag=b%20c", [2]),
+        ("tag=b", []),
+        ("parent_id=KEY-1", [2]),
+        ("root=true", [1, 3, 4]),
+        ("due_before=2020-01-02", [1]),
+        ("due_before=2020-01-01", []),
+        ("due_after=2020-01-01", [4]),
+        ("updated_since=2020-01-01T00:00:00Z", [4, 3, 2, 1]),
+        ("updated_since=2199-01-01T00:00:00%2B02:00", []),
+        ("ready=true", [2]),
+        ("ready=false", [4, 3, 1]),
+        ("overdue=true", [1]),
+        ("overdue=false", [4, 3, 2]),
+        ("query=%25_d", [1]),
+        ("query=aut", [2]),
+        ("query=KEY-3", [3]),
+        ("deleted=true", [5]),
+        ("deleted=true&tag=a", [5]),
+        ("status=todo&tag=a&ready=true&query=auth", [2]),
+        ("sort=position", [1, 2, 3, 4]),
+        ("sort=created_at", [1, 2, 3, 4]),
+        ("sort=-created_at", [4, 3, 2, 1]),
+        ("sort=-updated_at", [4, 3, 2, 1]),
+        ("sort=priority", [4, 1, 2, 3]),
+        ("sort=due_date", [1, 4, 2, 3]),
+    ],
+)
+def test_tasks_are_filtered_and_sorted(api: httpx2.Client, key: str, query: str, expected: list[int]) -> None:
+    assert numbers(api, key, query) == expected
+
+
+def test_projects_are_filtered_by_their_tags(api: httpx2.Client, key: str) -> None:
+    assert key in [project["key"] for project in data(api.get("/projects?tag=lists&status=planning"))["projects"]]
+    assert key not in [project["key"] for project in data(api.get("/projects?tag=list"))["projects"]]
+
+
+def test_a_changed_tag_is_found_by_its_new_name_only_until_it_is_reverted(api: httpx2.Client, task: dict[str, Any]) -> None:
+    tag = f"tag {task['id']}"
+    changed = api.patch(f"/tasks/{task['key']}", json={"tags": [tag]}).json()["metadata"]["patch_set_id"]
+    assert data(api.get("/tasks", params={"tag": tag}))["total"] == 1
+
+    api.post(f"/patch-sets/{changed}/revert")
+
+    assert data(api.get("/tasks", params={"tag": tag}))["total"] == 0
+
+
+def test_pages_link_their_neighbours_and_keep_the_filters(api: httpx2.Client, key: str) -> None:
+    path = f"/tasks?project_id={key}&per_page=2"
+
+    first, last = api.get(path), api.get(f"{path}&page=2")
+
+    def links(answer: httpx2.Response) -> dict[str, str]:
+        parts = [part.split("; rel=") for part in answer.headers["link"].split(", ")]
+        return {rel.strip('"'): url.strip("<>") for url, rel in parts}
+
+    base = f"/api/v1/tasks?project_id={key}&per_page=2"
+    assert links(first) == {"first": f"{base}&page=1", "last": f"{base}&page=2", "next": f"{base}&page=2"}
+    assert links(last) == {"first": f"{base}&page=1", "last": f"{base}&page=2", "prev": f"{base}&page=1"}
+    assert last.json()["metadata"]["pagination"]["has_next"] is False
+    continued = api.get(f"{path}&cursor={data(first)['next_cursor']}")
+    assert data(continued)["tasks"] == data(last)["tasks"]
+    assert links(continued) == {"first": f"{base}&page=1"}
+
+
+LISTS = ["projects", "tasks", "patch-sets", "search?query=a", "trash", "projects/KEY/history", "tasks/KEY-1/comments"]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_answers_at_each_of_its_addresses(api: httpx2.Client, base_url: str, key: str, path: str) -> None:
+    room, _, query = path.replace("KEY", key).partition("?")
+    answers = [api.get(f"{base_url}{prefix}/{room}{end}?{query}") for prefix in ("/api/v1", "/api") for end in ("", "/")]
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert len({answer.headers["etag"] for answer in answers}) == 1
+    assert data(answers[0])["page"] == 1
+    head = api.head(f"/{room}?{query}")
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", answers[0].headers["etag"])
+    assert 'rel="first"' in head.headers["link"]
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("status=nope", "/status/0"),
+        ("priority=urgent", "/priority/0"),
+        ("due_before=2026-1-2", "/due_before"),
+        ("updated_since=2026-01-02", "/updated_since"),
+        ("ready=maybe", "/ready"),
+        ("sort=title", "/sort"),
+        ("page=0", "/page"),
+        ("per_page=101", "/per_page"),
+        ("colour=red", "/colour"),
+    ],
+)
+def test_what_no_list_knows_is_refused_by_name(api: httpx2.Client, query: str, path: str) -> None:
+    error = refused(api.get(f"/tasks?{query}"), 422, "VALIDATION_ERROR")
+
+    assert [detail["path"] for detail in error["details"]] == [path]
