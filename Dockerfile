@@ -10,6 +10,8 @@ COPY http_api http_api
 COPY mcp_server mcp_server
 COPY gateway gateway
 RUN pip install --no-cache-dir --no-deps --no-build-isolation . && useradd --create-home --uid 10001 orchestrator
+# By this label the registry knows that the image and server.json have one owner.
+LABEL io.modelcontextprotocol.server.name="io.github.OWNER/orchestrator"
 USER orchestrator
 WORKDIR /home/orchestrator
 # Beyond loopback callers must be known: make a key with `orchestrator keys create`.

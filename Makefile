@@ -9,7 +9,7 @@ CONFORMANCE := tests/conformance
 UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra ai --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage mutate check lint-api conformance format bench schemas lock clean
+.PHONY: help run setup test coverage mutate check lint-api conformance bundle format bench schemas lock clean
 
 help: ## list the chores
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 13
@@ -42,6 +42,10 @@ lint-api: $(NODE)/node_modules/.package-lock.json ## OpenAPI and OWASP rules, th
 
 conformance: $(VENV)/.dev $(CONFORMANCE)/node_modules/.package-lock.json ## MCP against its official suite and the inspector (needs Node to install its own)
 	$(BIN)/python -m pytest -q -n 0 $(CONFORMANCE)/official.py
+
+bundle: $(VENV)/.dev $(CONFORMANCE)/node_modules/.package-lock.json ## write dist/: the wheel, and the bundle that MCP clients install with one click
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+	$(BIN)/python -m scripts.bundle dist/orchestrator.mcpb
 
 format: $(VENV)/.dev ## format the code and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""The protocol's own tools against real servers: the official conformance suite and the inspector.
+"""The protocol's own tools: the official conformance suite and the inspector against real servers, and the bundle's packer.
 
 They need Node 22 and are installed by `make conformance`, which names this file; `make test` does not collect it. Of the
 suite's scenarios most call tools by fixed names, which `tests.mcp_server.conformance_fixtures` adds to the real server.
@@ -11,11 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from tests.mcp_server.clients import COMMAND, database_url, http_server
-from tests.support.servers import gateway_environment, running_server
+from tests.support.servers import ROOT, gateway_environment, running_server
 
 HERE = Path(__file__).parent
 COMMANDS = HERE / "node_modules" / ".bin"
@@ -138,3 +139,22 @@ def test_the_inspector_finds_no_error_in_the_schemas_of_the_tools(target: list[s
 
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["result"]["tools"]) == 14
+
+
+def test_the_bundle_is_valid_and_holds_the_server(tmp_path: Path) -> None:
+    bundle = tmp_path / "orchestrator.mcpb"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.bundle", str(bundle)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    with ZipFile(bundle) as packed:
+        names = packed.namelist()
+    assert {"manifest.json", "pyproject.toml", "mcp_server/server.py", "schemas/json/patch-set.schema.json"} <= set(names)
+    assert not any(name.startswith(("tests/", ".")) or name.endswith(".pyc") for name in names)
