@@ -146,30 +146,35 @@ class _Network:
 
     tasks: Sequence[Planned]
     before: list[list[int]]  # node -> nodes that come before it
-    parents: list[bool]  # whether task i has live children
+    open_leaves: list[bool]  # whether task i is open and has no live children
+    minutes: list[int]  # node -> the time that passes before it: a start takes none, an end what its open leaf does
 
     def __init__(self, tasks: Sequence[Planned]) -> None:
         self.tasks = tasks
-        self.before = [[] for _ in range(2 * len(tasks))]
-        self.parents = [False] * len(tasks)
         by_id = {task.id: index for index, task in enumerate(tasks)}
         by_key = {task.key: index for index, task in enumerate(tasks)}
+        closed = [task.status in CLOSED_STATUSES for task in tasks]
+        parents = [False] * len(tasks)
+        before: list[list[int]] = []
+        for index in range(len(tasks)):
+            before += [], [2 * index]
         for index, task in enumerate(tasks):
-            self.before[2 * index + 1].append(2 * index)
             if task.parent_id is not None and (parent := by_id.get(task.parent_id)) is not None:
-                self.parents[parent] = True
-                self.before[2 * index].append(2 * parent)
-                self.before[2 * parent + 1].append(2 * index + 1)
+                parents[parent] = True
+                before[2 * index].append(2 * parent)
+                before[2 * parent + 1].append(2 * index + 1)
         for index, task in enumerate(tasks):
-            if task.status not in CLOSED_STATUSES or self.parents[index]:  # a closed leaf waits for nothing
-                self.before[2 * index] += self._open_dependencies(task, by_key)
-
-    def _open_dependencies(self, task: Planned, by_key: dict[str, int]) -> list[int]:
-        found = (by_key.get(key) for key in task.depends_on)
-        return [2 * index + 1 for index in found if index is not None and self.tasks[index].status not in CLOSED_STATUSES]
+            if task.depends_on and (parents[index] or not closed[index]):  # a closed leaf waits for nothing
+                found = (by_key.get(key) for key in task.depends_on)
+                before[2 * index] += [2 * other + 1 for other in found if other is not None and not closed[other]]
+        self.before = before
+        self.open_leaves = [not (is_parent or is_closed) for is_parent, is_closed in zip(parents, closed, strict=True)]
+        self.minutes = []
+        for task, is_open in zip(tasks, self.open_leaves, strict=True):
+            self.minutes += 0, (task.estimated_minutes or 0) if is_open else 0
 
     def is_open_leaf(self, index: int) -> bool:
-        return not self.parents[index] and self.tasks[index].status not in CLOSED_STATUSES
+        return self.open_leaves[index]
 
     def passes(self) -> tuple[list[int], list[int], list[int], int]:
         """Return the nodes in topological order, their earliest and latest times, and when the last one ends."""
@@ -196,24 +201,23 @@ class _Network:
                     stack.extend(earlier for earlier in reversed(self.before[node]) if not seen[earlier])
         return order
 
-    def minutes(self, node: int) -> int:
-        """Return the time between a start and its end; `node` is the end."""
-        index = node // 2
-        return (self.tasks[index].estimated_minutes or 0) if self.is_open_leaf(index) else 0
-
     def forward(self, order: Sequence[int]) -> list[int]:
-        earliest = [0] * len(self.before)
+        before, minutes, earliest = self.before, self.minutes, [0] * len(self.before)
         for node in order:
-            begin = max((earliest[earlier] for earlier in self.before[node]), default=0)
-            earliest[node] = begin + (self.minutes(node) if node % 2 else 0)
+            begin = 0
+            for earlier in before[node]:
+                if earliest[earlier] > begin:  # noqa: PLR1730  # max() costs several times as much
+                    begin = earliest[earlier]
+            earliest[node] = begin + minutes[node]
         return earliest
 
     def backward(self, order: Sequence[int], total: int) -> list[int]:
-        latest = [total] * len(self.before)
+        before, minutes, latest = self.before, self.minutes, [total] * len(self.before)
         for node in reversed(order):
-            begin = latest[node] - (self.minutes(node) if node % 2 else 0)
-            for earlier in self.before[node]:
-                latest[earlier] = min(latest[earlier], begin)
+            begin = latest[node] - minutes[node]
+            for earlier in before[node]:
+                if latest[earlier] > begin:  # noqa: PLR1730  # as above
+                    latest[earlier] = begin
         return latest
 
     def critical_path(self, order: Sequence[int], earliest: Sequence[int], total: int) -> list[str]:
@@ -227,7 +231,7 @@ class _Network:
         while node is not None:
             if node % 2 and self.is_open_leaf(node // 2):
                 path.append(self.tasks[node // 2].key)
-            begin = earliest[node] - (self.minutes(node) if node % 2 else 0)
+            begin = earliest[node] - self.minutes[node]
             tight = [earlier for earlier in self.before[node] if earliest[earlier] == begin]
             node = max(tight, key=place.__getitem__, default=None)
         return path[::-1]

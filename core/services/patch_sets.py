@@ -229,9 +229,12 @@ def _superseded(ctx: Context, older: PatchSetRecord, newer: PatchSetRecord) -> P
 
 
 def _still_open(record: PatchSetRecord) -> PatchSetRecord:
+    if record.state is ProposalState.SUPERSEDED:
+        raise PatchSetClosed(f"{record.id} is {record.reason} already", hint="go on with the newer proposal")
     if record.state is not ProposalState.PROPOSED:
-        why = f" by {record.closed_by}: {record.reason}" if record.state is ProposalState.REJECTED else ""
-        raise PatchSetClosed(f"{record.id} is {record.state} already{why}", hint="only an open proposal can be closed")
+        why = f": {record.reason}" if record.reason else ""
+        message = f"{record.id} is {record.state} already by {record.closed_by}{why}"
+        raise PatchSetClosed(message, hint="only an open proposal can be closed")
     return record
 
 

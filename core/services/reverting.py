@@ -156,7 +156,8 @@ def _built_on(tx: Transaction, record: PatchSetRecord, refusal: ConcurrentUpdate
     refusal.message = f"{record.id} cannot be taken back by itself: later sets have changed the same things."
     for number, issue in enumerate(refusal.details):
         later = _last_change(tx, record, issue.conflict.key) if issue.conflict else None
-        first = f"revert {later.id} ({later.summary}) first" if later else "revert the later set first; the history names it"
+        named = later and (f"{later.id} ({later.summary})" if later.summary else later.id)
+        first = f"revert {named} first" if named else "revert the later set first; the history names it"
         before = {key: revision - 1 for key, revision in record.revisions.items()}
         ways = " or ".join(f"bring {key} back to revision {revision}" for key, revision in before.items() if revision)
         hint = f"{first}, or {ways} with everything since" if ways else first

@@ -228,6 +228,23 @@ def test_only_an_open_proposal_can_be_superseded(ctx: Context, web: ApplyRespons
             patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Sign-in")), supersedes=older.id, dry_run=dry_run)
 
 
+def test_what_is_closed_says_what_became_of_it(ctx: Context, web: ApplyResponse) -> None:
+    older, rejected, applied = (patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", title))) for title in ("A", "B", "C"))
+    newer = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "D")), supersedes=older.id)
+    patch_sets.reject_patch_set(ctx, rejected.id)
+    patch_sets.apply_proposal(ctx, applied.id)
+
+    said = {
+        older.id: f"superseded by {newer.id} already",
+        rejected.id: "rejected already by local",
+        applied.id: "applied already by local",
+    }
+    for closed, what in said.items():
+        with pytest.raises(PatchSetClosed) as refused:
+            patch_sets.reject_patch_set(ctx, closed, reason="another")
+        assert refused.value.message == f"{closed} is {what}"
+
+
 def test_whoever_may_not_apply_closes_only_own_proposals(orchestrator: Orchestrator, ctx: Context, web: ApplyResponse) -> None:
     scopes = frozenset({Scope.PROJECTS_READ, Scope.PATCHES_PROPOSE})
     guest = orchestrator.context(Principal(subject="guest", workspace="default", scopes=scopes))
