@@ -50,9 +50,9 @@ def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
     """Return what `error`, raised by a call of the library, means."""
     kinds = {type(link).__name__ for link in _chain(error)}
     status = getattr(error, "status_code", None)
-    if "ContextWindowExceededError" in kinds:
+    if "ContextWindowExceededError" in kinds or _said(error, "context_length_exceeded"):
         return Failure(PromptTooLong(), Again.NEVER)
-    if "ContentPolicyViolationError" in kinds:
+    if "ContentPolicyViolationError" in kinds or _said(error, "content_policy_violation"):
         return Failure(InvalidAiRequest("The provider's policy does not allow what was asked."), Again.NEVER)
     if status == OVERLOADED:
         return _overloaded(error, endpoint)
@@ -89,11 +89,16 @@ def _key(endpoint: Endpoint) -> str:
 
 
 def _overloaded(error: Exception, endpoint: Endpoint) -> Failure:
-    body = getattr(error, "body", None)
-    if isinstance(body, dict) and "insufficient_quota" in (body.get("type"), body.get("code")):
+    if _said(error, "insufficient_quota"):
         return Failure(AiQuotaExceeded(f"The budget with {endpoint.provider} is used up.", hint="raise it there"), Again.NEVER)
     refusal = AiProviderUnavailable(f"{endpoint.provider} is overloaded; try again later.")
     return Failure(refusal, Again.OFTEN, wait=_retry_after(error), elsewhere=True)
+
+
+def _said(error: Exception, what: str) -> bool:
+    """Return whether the provider gave this as the kind of its error."""
+    body = getattr(error, "body", None)
+    return isinstance(body, dict) and what in (body.get("type"), body.get("code"))
 
 
 def _retry_after(error: Exception) -> float | None:

@@ -46,7 +46,7 @@ class Call(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.asked = Asked(body, dict(self.headers))
+        self.asked = Asked(body, {name.lower(): value for name, value in self.headers.items()})
         act = self.provider.next_act(self.asked)
         with suppress(ConnectionError):  # the caller has hung up, as a deadline makes it
             act(self)

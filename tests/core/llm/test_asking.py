@@ -11,9 +11,10 @@ from schemas.errors import ErrorCode
 from tests.core.llm.conftest import FORM, KEY, PLAN, QUESTION, run
 from tests.support.fake_provider import Act, FakeProvider, answer, hang, raw, status, stream, tool
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::UserWarning", "ignore::DeprecationWarning"
-)  # the library's own are not ours to mend
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning"),  # the library's own are not ours to mend
+    pytest.mark.timeout(300),  # the first test loads it
+]
 
 Make = Callable[..., LanguageModel]
 REFUSED_FORM = status(400, "Invalid schema for response_format")
