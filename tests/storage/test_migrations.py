@@ -142,7 +142,7 @@ def test_what_was_tagged_before_is_found_by_its_tags(empty_url: str, engine: Eng
     tasks.create_task(orchestrator.context(), TaskCreate(project_id="WEB", title="Load test", tags=["ui", "two words", "ü"]))
     tasks.create_task(orchestrator.context(), TaskCreate(project_id="WEB", title="Plain"))
     orchestrator.close()
-    downgrade(engine, "0008")
+    downgrade(engine, "0009")
 
     migrate(empty_url)
 
