@@ -175,3 +175,25 @@ def test_what_a_malformed_patch_names_is_looked_up(ctx: Context, web: ApplyRespo
         "/patches/2/fields/title",
         "/patches/2/task",
     ]
+
+
+@pytest.mark.parametrize(
+    "arrival",
+    [
+        {"op": "create_task", "before": "WEB-3", "ref": "$new", "fields": {"title": "New"}},
+        {"op": "create_task", "parent": "WEB-1", "ref": "$new", "fields": {"title": "New"}},
+        {"op": "move_task", "task": "WEB-4", "after": "WEB-2"},
+    ],
+)
+def test_a_move_to_the_end_finds_the_end_where_the_same_set_has_put_its_task(
+    ctx: Context, web: ApplyResponse, arrival: dict[str, Any]
+) -> None:
+    more: dict[str, Any] = {"op": "create_task", "parent": "WEB-1", "fields": {"title": "More"}}
+    apply(ctx, *[more] * 20, {"op": "remove_dependency", "task": "WEB-4", "depends_on": "WEB-1"})
+    before = siblings(ctx, "WEB-1")
+
+    apply(ctx, arrival, {"op": "move_task", "task": arrival.get("ref", "WEB-4")})
+
+    *others, last = siblings(ctx, "WEB-1")
+    assert others == before
+    assert last not in before

@@ -341,8 +341,14 @@ def test_a_set_that_only_commented_cannot_be_reverted(ctx: Context, web: ApplyRe
 def test_only_an_applied_set_can_be_reverted(ctx: Context, web: ApplyResponse) -> None:
     proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
 
-    with pytest.raises(PatchSetClosed):
+    with pytest.raises(PatchSetClosed) as still_open:
         reverting.revert_patch_set(ctx, proposal.id)
+    patch_sets.reject_patch_set(ctx, proposal.id)
+    with pytest.raises(PatchSetClosed) as rejected:
+        reverting.revert_patch_set(ctx, proposal.id)
+
+    assert still_open.value.details[0].hint == "apply or reject it"
+    assert rejected.value.details[0].hint == "it changed nothing, so there is nothing to take back"
 
 
 def test_an_unknown_patch_set_is_not_found(ctx: Context) -> None:
@@ -369,6 +375,24 @@ def test_whoever_may_only_propose_cannot_apply(orchestrator: Orchestrator, web: 
         lambda: patch_sets.apply_patch_set(guest, a_set(rename("WEB-2", "Login"))),
         lambda: tasks.update_task(guest, "WEB-2", TaskUpdate(title="x")),
         lambda: claiming.claim_task(guest, project="WEB"),
+    ):
+        with pytest.raises(Forbidden):
+            attempt()
+
+
+def test_whoever_may_not_read_sees_no_patch_sets(orchestrator: Orchestrator, ctx: Context, web: ApplyResponse) -> None:
+    writer = orchestrator.context(Principal(subject="writer", workspace="default", scopes=frozenset({Scope.PATCHES_APPLY})))
+    set_id = web.patch_set_id or ""
+
+    for attempt in (
+        lambda: patch_sets.get_patch_set(writer, set_id),
+        lambda: patch_sets.list_patch_sets(writer, PatchSetQuery()),
+        lambda: patch_sets.validate_patch_set(writer, a_set(rename("WEB-2", "Login"))),
+        lambda: patch_sets.propose_patch_set(writer, a_set(rename("WEB-2", "Login"))),
+        lambda: patch_sets.reject_patch_set(writer, set_id),
+        lambda: history.list_history(writer, "WEB", PatchSetQuery()),
+        lambda: history.list_changes(writer, set_id),
+        lambda: history.diff_revisions(writer, "WEB", from_revision=1),
     ):
         with pytest.raises(Forbidden):
             attempt()
