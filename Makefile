@@ -24,7 +24,7 @@ test: $(VENV)/.dev ## run all tests; PostgreSQL's are skipped where none answers
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 coverage: $(VENV)/.dev ## every branch that validates, applies and reverts patch sets has its example test, or it fails
-	$(BIN)/coverage run -m pytest -q -n 0 -m "not hypothesis" tests/core
+	$(BIN)/coverage run -m pytest -q -n 0 -m "not hypothesis" tests/core/patches tests/core/services tests/core/test_*.py
 	$(BIN)/coverage report
 
 mutate: $(VENV)/.dev ## plant faults in the same code and list those no test finds (hours; see scripts/mutate.py for a sample)

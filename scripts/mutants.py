@@ -8,7 +8,7 @@ import copy
 import importlib
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -57,18 +57,17 @@ class Mutant(NamedTuple):
 def mutants_of(path: str) -> Iterator[Mutant]:
     """Yield every mutant of the functions in a file."""
     source = Path(path).read_text(encoding="utf-8")
-    tree, digest = ast.parse(source), sha256(source.encode()).hexdigest()[:12]
-    lines, names = source.splitlines(), Counter[str]()
-    for function_name, function in _functions(tree.body):
+    digest, lines, names = sha256(source.encode()).hexdigest()[:12], source.splitlines(), Counter[str]()
+    for function_name, function, alone in _functions(ast.parse(source)):
         for node in _nodes(function):
             for what, change in _changes(node):
                 faulty = ast.copy_location(change(copy.deepcopy(node)), node)
                 name = f"{function_name}: {what}: {_in_short(node, lines)}"
                 names[name] += 1
                 name += f" #{names[name]}" if names[name] > 1 else ""
-                _Replace(node, faulty).visit(tree)
-                code = compile(ast.fix_missing_locations(tree), path, "exec")
-                _Replace(faulty, node).visit(tree)
+                _Replace(node, faulty).visit(alone)
+                code = compile(ast.fix_missing_locations(alone), path, "exec")
+                _Replace(faulty, node).visit(alone)
                 yield Mutant(path, digest, _lines(node), function_name, name, _code_named(code, function_name))
 
 
@@ -83,12 +82,16 @@ def _in_short(node: Any, lines: Sequence[str]) -> str:
     return text if len(text) <= 90 else text[:87] + "..."
 
 
-def _functions(body: Iterable[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
-    for node in body:
+def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef, ast.Module]]:
+    """Yield each function and method, and a module that holds nothing else: small enough to be compiled for every mutant."""
+    for node in tree.body:
         if isinstance(node, ast.FunctionDef):
-            yield prefix + node.name, node
+            yield node.name, node, ast.Module([node], [])
         elif isinstance(node, ast.ClassDef):
-            yield from _functions(node.body, f"{prefix}{node.name}.")
+            for item in node.body:
+                if isinstance(item, ast.FunctionDef):
+                    home = ast.ClassDef(node.name, [], [], [item], [], lineno=1, col_offset=0)
+                    yield f"{node.name}.{item.name}", item, ast.Module([home], [])
 
 
 def _nodes(function: ast.AST) -> Iterator[Any]:

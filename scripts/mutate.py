@@ -196,7 +196,10 @@ def main() -> int:
     options = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is the same in every run
         os.execve(sys.executable, [sys.executable, "-m", "scripts.mutate", *sys.argv[1:]], os.environ | {"PYTHONHASHSEED": "0"})  # noqa: S606  # ourselves
-    mutants = [mutant for path in options.files or TARGETS for mutant in mutants_of(path)]
+    mutants = [mutant for path in TARGETS for mutant in mutants_of(path)]
+    if gone := _equivalents() - {f"{mutant.path} {mutant.name}" for mutant in mutants}:
+        sys.exit("\n".join([f"{EQUIVALENTS.name} names mutants that are not made any more:", *sorted(gone)]))
+    mutants = [mutant for mutant in mutants if not options.files or mutant.path in options.files]
     mutants.sort(key=lambda mutant: sha256(f"{options.seed} {mutant.path} {mutant.name}".encode()).digest())
     mutants = mutants[: options.sample]
     results = Results()

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.patches.ranking import Standing, rank
+from core.patches.ranking import LightProject, Standing, connected, rank
 from core.patches.schedule import slack_of
 from schemas.primitives import Priority, TaskStatus
 
@@ -116,3 +116,12 @@ def test_leaving_out_what_no_dependency_reaches_does_not_change_the_slack(tasks:
     whole.pop("WEB-0", None)
 
     assert slack_of(tasks) == whole
+
+
+def test_edges_between_live_tasks_are_listed_by_number_and_those_of_deleted_ones_are_inert() -> None:
+    steps = [standing(number) for number in (2, 3, 10)]
+    edges = [("id-3", "id-10"), ("id-3", "id-2"), ("id-2", "id-10"), ("id-2", "id-99"), ("id-99", "id-2")]
+
+    found = connected(LightProject(steps, edges))
+
+    assert {step.key: step.depends_on for step in found} == {"WEB-2": ["WEB-10"], "WEB-3": ["WEB-2", "WEB-10"], "WEB-10": []}

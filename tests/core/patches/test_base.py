@@ -1,6 +1,7 @@
 """What others have changed since the author's base."""
 
-from tests.core.patches.builders import create, update
+from schemas.errors import Severity
+from tests.core.patches.builders import conflicts_of, create, update
 from tests.core.patches.world import World
 
 
@@ -95,3 +96,26 @@ def test_conflicts_are_told_beside_other_issues(world: World) -> None:
 
     assert [issue.path for issue in result.issues] == ["/patches/1/task"]
     assert [(conflict.patch_index, conflict.field) for conflict in result.conflicts] == [(0, "title")]
+
+
+def test_an_anchor_that_others_have_moved_away_is_a_conflict_and_no_issue(world: World) -> None:
+    world.apply({"op": "move_task", "task": "WEB-4", "parent": "WEB-1"})
+
+    result = world.plan({"op": "move_task", "task": "WEB-5", "parent": None, "before": "WEB-4"}, base={"WEB": 2})
+
+    assert not result.issues
+    assert conflicts_of(result) == [("WEB-4", "parent", None, "WEB-1")]
+
+
+def test_a_warning_about_what_others_have_done_points_to_the_name(world: World) -> None:
+    world.apply({"op": "delete_task", "task": "WEB-4"})
+    world.apply({"op": "delete_project", "project": "WEB"})
+
+    issues = world.plan(
+        {"op": "delete_task", "task": "WEB-4"}, {"op": "delete_project", "project": "WEB"}, base={"WEB": 2}
+    ).issues
+
+    assert [(issue.path, issue.severity) for issue in issues] == [
+        ("/patches/0/task", Severity.WARNING),
+        ("/patches/1/project", Severity.WARNING),
+    ]

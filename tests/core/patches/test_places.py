@@ -82,3 +82,13 @@ def test_a_task_that_leaves_an_end_again_leaves_nothing_there() -> None:
     places.append(TOP, "last")
 
     assert places.assign() == ({"new first": 10 - STEP, "first": 10 + STEP, "last": 10 + 2 * STEP}, {})
+
+
+def test_what_is_appended_comes_behind_what_is_there_when_another_has_left_the_end() -> None:
+    places = Places(Snapshot(siblings={TOP: [(10, "a")]}, last_position={TOP: 10}))
+
+    places.append(TOP, "x")
+    places.put(TOP, "x", "a", before=True)
+    places.append(TOP, "y")
+
+    assert places.assign() == ({"x": 10 - STEP, "y": 10 + STEP}, {})

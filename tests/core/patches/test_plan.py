@@ -164,9 +164,32 @@ def test_a_parent_that_loses_one_child_and_gets_another_counts_the_same(world: W
 
 
 def test_a_change_names_every_patch_that_made_it(world: World) -> None:
-    result = world.plan(update("WEB-2", title="a"), update("WEB-3", title="b"), update("WEB-2", title="c", status="done"))
+    rename, describe = ({"op": "update_project", "project": "WEB", "fields": {name: "x"}} for name in ("name", "description"))
 
-    assert [(change.key, change.patch_indexes) for change in result.changes] == [("WEB-2", [0, 2]), ("WEB-3", [1])]
+    result = world.plan(update("WEB-2", title="a"), rename, update("WEB-3", title="b"), update("WEB-2", title="c"), describe)
+
+    assert {change.key: change.patch_indexes for change in result.changes} == {"WEB": [1, 4], "WEB-2": [0, 3], "WEB-3": [2]}
+
+
+def test_a_task_that_its_set_leaves_as_it_was_is_no_change_of_that_task(world: World) -> None:
+    result = world.apply(update("WEB-2", title="Auth"), update("WEB-3", title="Paths"))
+
+    assert [change.key for change in result.changes] == ["WEB-3"]
+    assert [world.task(key).revision for key in ("WEB-2", "WEB-3")] == [2, 3]
+
+
+def test_changes_are_shown_as_json_shows_them(world: World) -> None:
+    task = world.plan(update("WEB-2", status="done", due_date="2026-05-01")).changes[0]
+    comment = world.plan({"op": "add_comment", "task": "WEB-2", "body": "Nice"}, preview=True).changes[0]
+
+    assert task.fields == {
+        "status": {"before": "todo", "after": "completed"},
+        "due_date": {"before": None, "after": "2026-05-01"},
+        "completed_at": {"before": None, "after": "2026-03-01T09:02:00Z"},
+    }
+    assert (comment.kind, comment.key, comment.title, comment.action) == ("comment", "WEB-2", "Auth", "created")
+    assert (comment.cascaded, comment.provisional) == (False, False)
+    assert {name: sides["after"] for name, sides in comment.fields.items()} == {"body": "Nice", "author": "ann"}
 
 
 def test_only_keys_of_new_items_are_provisional_and_only_in_a_preview(world: World) -> None:
@@ -192,6 +215,7 @@ def test_a_selection_reports_only_what_is_wrong_in_itself(world: World) -> None:
         update("WEB-2", title="a"),
     )
 
+    assert world.plan(create("New"), *patches, only=[0]).issues == []
     result = world.plan(*patches, only=[1, 3, 7])
 
     assert [(issue.patch_index, issue.path) for issue in result.issues] == [
