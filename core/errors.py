@@ -124,7 +124,7 @@ def _what_changed(conflict: Conflict) -> str:
     if field == "position":
         now, base, wanted = (_shown_place(place) for place in (current, conflict.base, conflict.proposed))
         return f"{key} stands {now} now, not {base}; proposed is {wanted}"
-    proposed = "" if conflict.proposed == current else f"; proposed is {_shown(conflict.proposed)}"
+    proposed = "" if conflict.proposed in (current, conflict.base) else f"; proposed is {_shown(conflict.proposed)}"
     return f"{key} {field} is now {_shown(current)}, not {_shown(conflict.base)}{proposed}"
 
 

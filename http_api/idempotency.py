@@ -11,6 +11,7 @@ from core.context import Context
 from core.idempotency import Attempt
 from http_api.bodies import PARSE_ASIDE_BYTES, JsonRequest
 from http_api.dependencies import request_context
+from schemas.primitives import IDEMPOTENCY_KEY
 
 
 async def write_context(
@@ -19,7 +20,7 @@ async def write_context(
         str | None,
         Header(
             alias="Idempotency-Key",
-            pattern="^[!-~]{1,255}$",
+            pattern=f"^{IDEMPOTENCY_KEY}$",
             description="your name for this write, kept for 24 hours: repeated with it, the write is answered and not done again",
         ),
     ] = None,

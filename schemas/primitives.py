@@ -225,6 +225,7 @@ FilterText = Annotated[str, AfterValidator(sound_text)]
 
 PROJECT_KEY = r"[A-Z][A-Z0-9]{1,9}"
 REF = r"\$[A-Za-z][A-Za-z0-9_-]{0,39}"
+IDEMPOTENCY_KEY = "[!-~]{1,255}"
 
 
 def _upper(value: Any) -> Any:

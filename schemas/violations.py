@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.errors import ErrorCode, Issue
 from schemas.patches import OPS, Patch
-from schemas.primitives import PROJECT_KEY, REF
+from schemas.primitives import IDEMPOTENCY_KEY, PROJECT_KEY, REF
 
 MAX_NAME_IN_PATH = 100
 
@@ -22,6 +22,10 @@ _PATTERNS = {
     "^ps_[0-9abcdefghjkmnpqrstvwxyz]{16}$": (
         "must be ps_ and 16 of 0-9 and a-z without i, l, o, u",
         "copy it from the answer that named the set; a new set may leave it out, and the server makes one",
+    ),
+    f"^{IDEMPOTENCY_KEY}$": (
+        "must be 1 to 255 visible ASCII characters, without blanks",
+        "for example a new UUID",
     ),
 }
 _DAY = ("must be a day written as YYYY-MM-DD", "for example 2026-03-31")

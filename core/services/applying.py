@@ -173,11 +173,12 @@ def plan_draft(ctx: Context, tx: Transaction, draft: Draft, *, preview: bool) ->
         preview=preview,
         system=draft.system,
     )
-    result.conflicts = [
-        with_named_places(tx, snapshot, conflict) if conflict.field == "position" else conflict for conflict in result.conflicts
+    wrong_bases = _base_issues(snapshot, draft.base_revisions)
+    result.issues = wrong_bases + result.issues + list(draft.notes)
+    result.conflicts = [  # with what nobody has seen nothing can be compared
+        with_named_places(tx, snapshot, conflict) if conflict.field == "position" else conflict
+        for conflict in ([] if wrong_bases else result.conflicts)
     ]
-    result.issues += draft.notes
-    result.issues[:0] = _base_issues(snapshot, draft.base_revisions)
     return snapshot, result
 
 

@@ -190,7 +190,10 @@ class _NotClaimable(Exception):
             current=task.claimed_by if taken else False,
             proposed=claimer if taken else True,
         )
-        return ConcurrentUpdate([conflict], f"{task.key} {self._why()}; claim without naming a task to get one that is ready.")
+        way_on = "claim without naming a task to get one that is ready"
+        refusal = ConcurrentUpdate([conflict], f"{task.key} {self._why()}; {way_on}.")
+        refusal.details = [detail.model_copy(update={"hint": way_on}) for detail in refusal.details]
+        return refusal
 
     def _why(self) -> str:
         task = self.task

@@ -165,7 +165,9 @@ def test_a_key_that_is_none_is_refused_by_name(api: httpx2.Client, value: bytes)
     answer = api.post("/projects", json={"name": "Website"}, headers=[(b"Idempotency-Key", value)])
 
     error = refused(answer, 422, "VALIDATION_ERROR")
-    assert [issue["path"] for issue in error["details"]] == ["/Idempotency-Key"]
+    assert [(issue["path"], issue["message"]) for issue in error["details"]] == [
+        ("/Idempotency-Key", "must be 1 to 255 visible ASCII characters, without blanks")
+    ]
 
 
 @pytest.mark.parametrize("value", ['"8e03978e-40d5-43dd-bc93-6894a57f9324"', "!", "~" * 255])

@@ -82,3 +82,21 @@ def test_existence_is_told_in_words(ctx: Context, web: ApplyResponse) -> None:
 
     assert issue.message == "WEB-3 has been deleted since"
     assert values(issue) == (False, True, False)
+
+
+def test_a_wrong_base_is_told_alone_for_nothing_can_be_compared_with_it(ctx: Context, web: ApplyResponse) -> None:
+    patches: list[Patch] = [{"op": "update_task", "task": "WEB-2", "fields": {"title": "Mine"}}]
+
+    preview = patch_sets.validate_patch_set(ctx, PatchSet(patches=patches, base_revisions={"WEB": 0}))
+
+    assert [issue.path for issue in preview.issues] == ["/base_revisions/WEB"]
+    assert preview.conflicts == []
+
+
+def test_a_patch_that_only_relies_on_a_value_proposes_no_other(ctx: Context, web: ApplyResponse) -> None:
+    create: Patch = {"op": "create_task", "after": "WEB-3", "fields": {"title": "Beside it"}}
+
+    (issue,) = refusal_of(ctx, move("WEB-3", parent=None), create)
+
+    assert issue.message == 'WEB-3 parent is now null, not "WEB-1"'
+    assert values(issue) == ("WEB-1", None, "WEB-1")
