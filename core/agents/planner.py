@@ -17,11 +17,13 @@ from core.agents.sections import Section, split_sections
 from core.agents.view import PlanView
 from core.agents.wire import Aliases, Lowered, Patch, Problem, answer_schema
 from core.errors import DomainError
+from core.llm.failures import PromptTooLong
 from core.llm.port import Message, Role
 from schemas.patches import PatchSet
 from schemas.planning import PlanConstraints
 
 SECTIONS_AT_ONCE = 4
+SHORT_SECTION = 5_000  # characters, for a model that found more too long
 BEGINNING = 2_000  # characters of a document that the merge is shown
 PROJECT = "$project"
 NO_ALIASES = Aliases()
@@ -37,8 +39,16 @@ class PlannerAgent:
         self, asker: Asker, description: str, *, name: str | None = None, constraints: PlanConstraints | None = None
     ) -> Draft:
         """Return a draft of one project with its tasks. Raises what `core.agents.loop.draft` raises."""
-        sections = split_sections(description)
         frame = _Frame(self._view, name, constraints or PlanConstraints())
+        try:
+            return await self._plan(asker, frame, description, split_sections(description))
+        except PromptTooLong:
+            shorter = split_sections(description, SHORT_SECTION)
+            if len(shorter) == 1:
+                raise
+            return await self._plan(asker, frame, description, shorter)
+
+    async def _plan(self, asker: Asker, frame: "_Frame", description: str, sections: Sequence[Section]) -> Draft:
         if len(sections) == 1:
             return await draft(asker, frame.brief_of_whole(description), self._view.check)
         headings: list[JsonValue] = [heading for section in sections for heading in section.headings]

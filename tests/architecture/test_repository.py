@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,20 @@ def test_both_locks_pin_every_package_by_hash_and_agree() -> None:
     runtime, development = (_pins(ROOT / name) for name in ("requirements.lock", "requirements-dev.lock"))
 
     assert runtime.items() <= development.items()
+
+
+def test_the_model_library_is_of_a_version_that_is_safe_and_no_package_runs_code_at_every_start() -> None:
+    """Two releases of litellm stole credentials, one of them through such a file; older ones have known holes."""
+    pinned = _pins(ROOT / "requirements.lock")["litellm"]
+    known = {"distutils-precedence.pth", "a1_coverage.pth"}  # of setuptools and coverage
+    starting = {
+        file.name
+        for file in Path(sysconfig.get_path("purelib")).glob("*.pth")
+        if any(line.startswith("import") for line in file.read_text("utf-8").splitlines())
+    }
+
+    assert tuple(map(int, pinned.split("."))) >= (1, 106, 2)
+    assert starting <= known
 
 
 def _pins(lock: Path) -> dict[str, str]:

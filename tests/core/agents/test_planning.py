@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.agents.sections import split_sections
 from core.errors import AiGenerationFailed, AiProviderError
+from core.llm.failures import PromptTooLong
 from core.llm.port import Message
 from core.services import asking
 from schemas.planning import PlanConstraints, PlannerRequest, PlannerResponse
@@ -138,6 +139,18 @@ def test_a_long_document_is_planned_by_section_and_merged_once(scripted: Make) -
     assert plan.questions == [f"What of Part {number}?" for number in (1, 2, 3)]
     assert plan.usage.attempts == 4
     assert all(len(shown) < 30_000 for shown in world.asked)
+
+
+def test_what_is_too_long_for_a_model_is_planned_in_shorter_sections(scripted: Make) -> None:
+    merge = answer(op("create_project", ref="shop", title="Book shop"))
+    short = "".join(section(number)[:3_000] + "\n\n" for number in range(1, 4))
+    world = scripted(PromptTooLong(), *[sections_and_merge(merge)] * 4)
+
+    plan = generate(world, short)
+
+    assert [task.title for task in plan.tasks if task.parent is None] == ["Part 1", "Part 2", "Part 3"]
+    with pytest.raises(PromptTooLong):
+        generate(scripted(PromptTooLong()))
 
 
 def test_a_section_that_cannot_be_planned_refuses_the_whole(scripted: Make) -> None:

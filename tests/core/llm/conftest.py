@@ -10,7 +10,7 @@ from core.llm.library import load_library
 from core.llm.models import ConfiguredModels
 from core.llm.port import AnswerSchema, Deadline, LanguageModel, Message, Role
 from core.settings import Settings
-from tests.support.fake_provider import MODEL, FakeProvider, answer, fake_provider
+from tests.support.fake_provider import MODEL, FakeProvider, answer, fake_provider, status, tool
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def provider() -> Iterator[FakeProvider]:
     with fake_provider() as provider:
         load_library()
         model = ConfiguredModels(Settings(**settings_of(provider))).choose()
-        provider.script(answer(PLAN))
+        provider.script(answer(PLAN), status(400, "plainer, please"), tool(PLAN))
         run(
             lambda deadline: model.complete(QUESTION, FORM, deadline=deadline), seconds=60
         )  # the first call loads half of the library

@@ -1,10 +1,11 @@
 """Retries, fallbacks, the ladder of forms and the deadline, on the real library; counts are of calls on the wire."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
 
-from core.errors import AiProviderUnavailable, DomainError
+from core.errors import AiNotConfigured, AiProviderUnavailable, DomainError
 from core.llm.breaker import FAILURES, PAUSE_SECONDS, Breaker
 from core.llm.port import Deadline, LanguageModel, Reply
 from schemas.errors import ErrorCode
@@ -192,6 +193,20 @@ def test_a_stream_that_fails_before_its_first_piece_is_asked_for_again(provider:
     assert isinstance(reply, Reply)
     assert "".join(shown) == "All is well."
     assert reply.calls == 2
+
+
+# -- without the library
+
+
+def test_without_the_extra_a_model_is_not_configured_and_the_extra_is_named(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "litellm", None)  # as Python marks what cannot be imported
+
+    with pytest.raises(AiNotConfigured) as refusal:
+        ask(model)
+
+    assert "orchestrator[ai]" in str(refusal.value.details[0].hint)
 
 
 # -- secrets

@@ -13,8 +13,9 @@ const reason = (refusal: Refusal): Error =>
 export async function planAndApply(outline: string): Promise<Record<string, number>> {
   const planned = await client.POST("/api/v1/planner/import", { body: { content: outline } });
   if (planned.error) throw reason(planned.error);
-  const proposal = planned.data?.data.patch_set; // absent only after Prefer: return=minimal
-  if (!proposal) throw new Error("the answer had no body");
+  const answer = planned.data?.data; // absent only after Prefer: return=minimal, a job only after Prefer: respond-async
+  if (!answer || !("patch_set" in answer)) throw new Error("the answer had no proposal");
+  const proposal = answer.patch_set;
   const applied = await client.POST("/api/v1/patch-sets/{patch_set_id}/apply", {
     params: { path: { patch_set_id: proposal.id }, header: { "Idempotency-Key": "once" } },
     body: {},
