@@ -17,6 +17,7 @@ from tests.support.fake_provider import FakeProvider, answer, fake_provider, han
 from tests.support.http import data, refused
 from tests.support.servers import running_server
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits until the gateway has loaded the model library
 __all__ = ["client"]
 
 KEY = "sk-canary-0123456789"
