@@ -29,10 +29,17 @@ NEXT_CALL = {
 
 def refusal(error: ErrorDetail, *, step: str | None = None) -> CallToolResult:
     """Return the tool result that refuses a call; `step` says what to do next, unless the code says it."""
-    text = _text(error, step or NEXT_CALL.get(error.code))
+    text = _text(error, step or _next_call(error))
     shown = error.model_copy(update={"details": error.details[:MAX_ISSUES]}).model_dump(mode="json", exclude_none=True)
     shown |= {"details_total": len(error.details)} if len(error.details) > MAX_ISSUES else {}
     return CallToolResult(content=[TextContent(text=text)], structured_content=bounded(shown), is_error=True)
+
+
+def _next_call(error: ErrorDetail) -> str | None:
+    in_a_set = any(issue.path for issue in error.details)
+    if error.code is ErrorCode.INVALID_PATCH and not in_a_set:  # a revert: nothing was sent that could be corrected
+        return None
+    return NEXT_CALL.get(error.code)
 
 
 def invalid_arguments(tool: str, known: Sequence[str], unknown: Sequence[str], wrong: Sequence[Mapping[str, Any]]) -> ErrorDetail:

@@ -22,7 +22,6 @@ from mcp_server.tools.sets import (
     issue_lines,
     patch_set_of,
     validation_structure,
-    with_hint,
     with_way_on,
 )
 from schemas.changes import ApplyResponse, PlanEffect, ValidationResponse
@@ -131,10 +130,7 @@ async def revert_patch_set(
         return _applied(f"Brought {project} back to revision {to_revision} by", effect)
     if id is None or project is not None or to_revision is not None:
         raise _wrong_arguments("/id", "stands alone, or project and to_revision together", "name one set, or one revision")
-    try:
-        return _applied(f"Reverted {id} by", await core.run(reverting.revert_patch_set, id))
-    except ConcurrentUpdate as stale:
-        raise with_hint(stale, "revert the later change first (list_history shows it), or propose the old value") from None
+    return _applied(f"Reverted {id} by", await core.run(reverting.revert_patch_set, id))
 
 
 async def import_outline(

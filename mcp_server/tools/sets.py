@@ -51,16 +51,16 @@ async def with_way_on(ctx: CallContext, refused: ConcurrentUpdate, *, proposal: 
     """Return the refusal with the next call as hint: to renew the stored `proposal`, or to propose with these revisions."""
     if proposal is not None:
         renew = f'propose_patch_set(rebase="{proposal}") shows the diff on the present state, if your value should still win'
-        return with_hint(refused, renew)
+        return _with_hint(refused, renew)
     core = await services_context(ctx)
     base: dict[str, int] = {}
     for key in sorted({conflict.key.rpartition("-")[0] or conflict.key for conflict in refused.conflicts}):
         with suppress(NotFound, DeletedResource):  # a project that is gone has no revision to propose with
             base[key] = (await core.run(projects.get_project, key)).revision
-    return with_hint(refused, f"if your value should still win, propose again with base_revisions {json.dumps(base)}")
+    return _with_hint(refused, f"if your value should still win, propose again with base_revisions {json.dumps(base)}")
 
 
-def with_hint(refused: ConcurrentUpdate, hint: str) -> ConcurrentUpdate:
+def _with_hint(refused: ConcurrentUpdate, hint: str) -> ConcurrentUpdate:
     """Return the refusal with `hint` as the way on from each of its conflicts; what was expected holds on no other base."""
     unmet = "read the item; then leave out `expect`, or expect what is current"
     refused.details = [

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from core.errors import ConcurrentUpdate
 from core.patches.text import safe_word
 from mcp_server.calls import CallContext, claiming, services_context, tasks
 from mcp_server.rendering import (
@@ -24,7 +23,6 @@ from mcp_server.rendering import (
     task_line,
 )
 from mcp_server.tools.arguments import Cursor, Limit, Person, TaskName, Words
-from mcp_server.tools.sets import with_hint
 from schemas.primitives import CommentBody, ItemName, TaskStatusInput
 from schemas.tasks import Comment, Task, TaskDetail, TaskQuery
 
@@ -135,13 +133,7 @@ async def claim_task(
     ends, so that two agents never get the same one. Call again with task to renew. Returns the task, or that nothing is
     ready. Example: {"project": "WEB", "agent": "ana"}"""
     core = await services_context(ctx)
-    try:
-        claimed = await core.run(
-            claiming.claim_task, project=project, task=task, agent=agent or None, lease_minutes=lease_minutes
-        )
-    except ConcurrentUpdate as lost:
-        lost.message = f"{task} cannot be claimed now."
-        raise with_hint(lost, "claim_task without task gives the best one that is ready") from None
+    claimed = await core.run(claiming.claim_task, project=project, task=task, agent=agent or None, lease_minutes=lease_minutes)
     if claimed is None or claimed.item is None:
         text = "Nothing is ready to be claimed; list_tasks with status in_progress or blocked shows what is in the way."
         return answer(text, {"task": None})

@@ -124,6 +124,26 @@ async def test_a_proposal_that_went_stale_is_refused_on_apply_and_can_be_rebased
     assert "Release" in task
 
 
+async def test_a_revert_that_conflicts_names_the_later_set_and_one_with_nothing_to_undo_asks_for_no_correction(
+    tmp_path: Path,
+) -> None:
+    def rename(title: str) -> list[object]:
+        return [{"op": "update_task", "task": "WEB-1", "fields": {"title": title}}]
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        first = (await tools.facts("apply_patch_set", patches=rename("Launch")))["patch_set_id"]
+        second = (await tools.facts("apply_patch_set", patches=rename("Release"), summary="Again"))["patch_set_id"]
+        conflict = await tools.refused("revert_patch_set", id=first)
+        await tools.ask("revert_patch_set", id=second)
+        undone = await tools.refused("revert_patch_set", id=second)
+
+    assert conflict.code == "CONCURRENT_UPDATE"
+    assert f"revert {second} (Again) first, or bring WEB back to revision 1" in conflict.text
+    assert undone.code == "INVALID_PATCH"
+    assert "Next:" not in undone.text
+
+
 async def test_an_expectation_that_does_not_hold_is_not_answered_with_another_base(tmp_path: Path) -> None:
     patch = {"op": "update_task", "task": "WEB-1", "expect": {"status": "blocked"}, "fields": {"title": "Release"}}
 
@@ -207,7 +227,8 @@ async def test_another_agents_claim_is_respected_with_a_way_on(tmp_path: Path) -
         renewed = await tools.facts("claim_task", task="WEB-1", agent="ana")
 
     assert refused.code == "CONCURRENT_UPDATE"
-    assert "claim_task without task" in refused.text
+    assert "WEB-1 is claimed by ana until " in refused.text
+    assert "claim without naming a task to get one that is ready" in refused.text
     assert renewed["task"]["claimed_by"] == "ana"
 
 
