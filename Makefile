@@ -9,7 +9,7 @@ CONFORMANCE := tests/conformance
 UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra ai --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage mutate check lint-api conformance bundle format bench schemas lock clean
+.PHONY: help run setup test coverage mutate check lint-api conformance bundle format bench eval schemas lock clean
 
 help: ## list the chores
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /	/' | expand -t 13
@@ -53,6 +53,9 @@ format: $(VENV)/.dev ## format the code and mend what the linter can mend
 
 bench: $(VENV)/.dev ## measure against the budgets; writes .bench/results.json
 	$(BIN)/python -m tests.benchmarks
+
+eval: $(VENV)/.dev ## compare the plans of the model in AI_PROVIDER with written ones; without one a stand-in recites them
+	$(BIN)/python -m evaluation
 
 schemas: $(VENV)/.dev ## regenerate JSON Schemas, OpenAPI, the tools snapshot and docs/errors.md
 	$(BIN)/python -m scripts.generate

@@ -29,9 +29,8 @@ def provider() -> Iterator[FakeProvider]:
         load_library()
         model = ConfiguredModels(Settings(**settings_of(provider))).choose()
         provider.script(answer(PLAN), status(400, "plainer, please"), tool(PLAN))
-        run(
-            lambda deadline: model.complete(QUESTION, FORM, deadline=deadline), seconds=60
-        )  # the first call loads half of the library
+        for _ in range(2):  # the first call loads half of the library, and the first one with a tool much of the rest
+            run(lambda deadline: model.complete(QUESTION, FORM, deadline=deadline), seconds=100)
         yield provider
 
 
