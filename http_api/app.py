@@ -84,6 +84,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
     app = FastAPI(
         title=openapi.TITLE,
         version=API_VERSION,
+        openapi_url=None,  # it has a route of its own, as the docs have
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -206,13 +207,19 @@ def _serve(listener: socket.socket, settings: Settings, endpoints: Endpoints, wo
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     if settings.workers == 1:
-        with suppress(KeyboardInterrupt):  # raised again by the server once everything is closed
+        signal.signal(signal.SIGTERM, _end_well)
+        with suppress(KeyboardInterrupt):  # raised again, as SIGTERM is, by the server once everything is closed
             uvicorn.Server(config).run(sockets=[listener])
         return
     os.environ.setdefault("MCP_SHARED_SECRET", secrets.token_urlsafe(48))  # any worker may answer any call of an MCP client
     with TemporaryDirectory(prefix="orchestrator-metrics-") as folder:
         os.environ.setdefault(MULTIPROCESS_DIR, folder)  # for the workers, which are started from nothing
         Multiprocess(config, [listener]).run()
+
+
+def _end_well(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  a signal handler's
+    """End with 0: to be told to stop is no failure."""
+    raise SystemExit(0)
 
 
 def _welcome(settings: Settings) -> str:

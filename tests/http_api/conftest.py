@@ -1,5 +1,7 @@
 """One gateway process for all tests of this folder, and what they say to it."""
 
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,20 @@ from tests.storage.conftest import empty_postgres, postgres_server
 from tests.support.servers import running_server
 
 __all__ = ["empty_postgres", "postgres_server"]
+
+REDIS = "redis://127.0.0.1:6379/0"
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> None:
+    """A Redis at its usual place; without one these tests are skipped, and say so."""
+    try:
+        socket.create_connection(("127.0.0.1", 6379), timeout=5).close()
+    except OSError as error:
+        reason = f"no Redis answers at {REDIS}: {error}"
+        if os.environ.get("REQUIRE_SERVICES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

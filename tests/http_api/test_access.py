@@ -14,6 +14,7 @@ import anyio
 import httpx2
 import pytest
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from core.context import local_owner
 from core.services import access, conversations, jobs, patch_sets, projects, tasks
@@ -281,29 +282,60 @@ async def test_every_tool_lets_in_whom_its_scope_says_and_nobody_else(world: Wor
     assert set(TOOL_NAMES) == TOOLS.keys()
     orchestrator = Orchestrator(world.settings(orchestrator_api_key=world.keys[caller]))
     async with Client(build_server(orchestrator), mode="auto") as connected:
-        tools = Tools(connected)
-        for name, (needed, arguments) in TOOLS.items():
-            sent = {key: world.named(value) if isinstance(value, str) else value for key, value in arguments.items()}
-            result = await tools.call(name, **sent)
-            text = f"{text_of(result)} {result.structured_content}"
-            code = (result.structured_content or {}).get("code") if result.is_error else None
-            where = f"{name} for {caller}: {text[:300]}"
-
-            if caller == "no key":
-                assert code == "UNAUTHORIZED", where
-            elif needed not in SCOPES[caller]:
-                assert code == "FORBIDDEN", where
-            elif caller != "other workspace":
-                assert code not in ("UNAUTHORIZED", "FORBIDDEN"), where
-                continue
-            elif name not in TOOLS_OF_OWN_WORKSPACE:
-                assert code == "NOT_FOUND", where
-            assert SECRET not in text, where
-        if caller in ("no key", "other workspace"):
-            for uri in ("projects/WEB", "tasks/WEB-1", f"patch-sets/{world.proposed}"):
-                with pytest.raises(Exception, match=r"UNAUTHORIZED|NOT_FOUND"):
-                    await connected.read_resource(f"orchestrator://{uri}")
+        await tools_let_in(connected, world, caller)
     orchestrator.close()
+
+
+async def test_every_tool_at_the_gateway_lets_in_whom_its_scope_says_and_nobody_else(world: World) -> None:
+    with running_server(f"sqlite:///{world.folder}/plan.db", folder=world.folder, AUTH="api_key") as url:
+        refused(httpx2.post(f"{url}/mcp", json={}), 401, "UNAUTHORIZED")
+        callers = [caller for caller, key in world.keys.items() if key is not None]
+        for caller in sorted(callers, key=lambda caller: Scope.PATCHES_APPLY in SCOPES[caller]):  # they change what others find
+            async with (
+                httpx2.AsyncClient(headers={"Authorization": f"Bearer {world.keys[caller]}"}, timeout=60) as http,
+                Client(streamable_http_client(f"{url}/mcp", http_client=http), mode="auto") as connected,
+            ):
+                await tools_let_in(connected, world, caller)
+
+
+async def tools_let_in(connected: Client, world: World, caller: str) -> None:
+    """Call every tool, and read every kind of resource, as `caller`: what is not due to it is refused, and shows nothing."""
+    tools = Tools(connected)
+    for name, (needed, arguments) in TOOLS.items():
+        sent = {key: world.named(value) if isinstance(value, str) else value for key, value in arguments.items()}
+        result = await tools.call(name, **sent)
+        text = f"{text_of(result)} {result.structured_content}"
+        code = (result.structured_content or {}).get("code") if result.is_error else None
+        where = f"{name} for {caller}: {text[:300]}"
+
+        if caller == "no key":
+            assert code == "UNAUTHORIZED", where
+        elif needed not in SCOPES[caller]:
+            assert code == "FORBIDDEN", where
+        elif caller != "other workspace":
+            assert code not in ("UNAUTHORIZED", "FORBIDDEN"), where
+            continue
+        elif name not in TOOLS_OF_OWN_WORKSPACE:
+            assert code == "NOT_FOUND", where
+        assert SECRET not in text, where
+    if caller in ("no key", "other workspace"):
+        for uri in ("projects/WEB", "tasks/WEB-1", f"patch-sets/{world.proposed}"):
+            with pytest.raises(Exception, match=r"UNAUTHORIZED|NOT_FOUND"):
+                await connected.read_resource(f"orchestrator://{uri}")
+
+
+async def test_bytes_that_are_ready_are_ready_for_those_who_may_read_them(world: World) -> None:
+    app = create_app(world.settings())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1") as client:
+        for _ in range(2):  # the second time everybody asks, the owner's bytes are ready
+            answers = {
+                caller: await client.get("/api/v1/projects/WEB", headers={"Authorization": f"Bearer {key}"} if key else {})
+                for caller, key in reversed(world.keys.items())
+            }
+            statuses = {caller: answer.status_code for caller, answer in answers.items()}
+            assert statuses == {name: 401 if name == "no key" else 404 if name == "other workspace" else 200 for name in SCOPES}
+            assert SECRET not in answers["other workspace"].text
+    app.state.orchestrator.close()
 
 
 async def test_a_propose_only_key_previews_and_withdraws_its_own_and_applies_nothing(world: World) -> None:

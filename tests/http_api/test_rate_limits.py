@@ -8,12 +8,14 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from core.context import Scope
+from core.services import access
 from core.settings import Settings
+from core.wiring import Orchestrator
 from http_api.rate_limits import RateLimits, address_of
+from tests.http_api.conftest import REDIS
 from tests.support.http import data, refused
 from tests.support.servers import running_server
-
-REDIS = "redis://127.0.0.1:6379/0"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,7 @@ def test_the_numbers_name_routes_and_not_paths(api: httpx2.Client, base_url: str
     assert 'orchestrator_store_transactions_total{kind="read",outcome="done"}' in text
 
 
+@pytest.mark.usefixtures("redis_server")
 async def test_processes_with_one_redis_count_together() -> None:
     settings = Settings(_env_file=None, rate_limit_default="3/hour", redis_url=REDIS)
     caller = str(uuid4())
@@ -95,6 +98,7 @@ def test_addresses_of_one_ipv6_network_are_one_caller() -> None:
     assert address_of(("192.0.2.1", 1)) != address_of(("192.0.2.2", 1))
 
 
+@pytest.mark.usefixtures("redis_server")
 def test_two_workers_answer_as_one_server(empty_postgres: str, tmp_path: Path) -> None:
     settings = {"WORKERS": "2", "AUTO_MIGRATE": "1", "REDIS_URL": REDIS, "RATE_LIMIT_DEFAULT": "100000/minute"}
     with running_server(empty_postgres, folder=tmp_path, **settings) as url:
@@ -113,3 +117,16 @@ def test_two_workers_answer_as_one_server(empty_postgres: str, tmp_path: Path) -
         if 'route="/api/v1/projects/{project_id}",status="200"' in line and "PATCH" in line and "requests_total" in line
     ]
     assert float(count.split()[-1]) == 80
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_workers_share_the_quota_of_a_caller(empty_postgres: str, tmp_path: Path) -> None:
+    settings = {"WORKERS": "2", "AUTO_MIGRATE": "1", "AUTH": "api_key", "REDIS_URL": REDIS, "RATE_LIMIT_DEFAULT": "20/hour"}
+    with running_server(empty_postgres, folder=tmp_path, **settings) as url:
+        orchestrator = Orchestrator(Settings(_env_file=None, database_url=empty_postgres))
+        caller = {"Authorization": f"Bearer {access.create_api_key(orchestrator.context(), str(uuid4()), list(Scope)).key}"}
+        orchestrator.close()
+        # A new connection each: any of the two may answer.
+        answers = [httpx2.get(f"{url}/api/v1/projects", headers=caller, timeout=30).status_code for _ in range(30)]
+
+    assert answers == [200] * 20 + [429] * 10
