@@ -6,7 +6,7 @@ from typing import Any
 from mcp.types import CallToolResult, TextContent
 
 from mcp_server.rendering import CUT, MAX_TEXT, bounded
-from schemas.errors import ErrorCode, ErrorDetail, Issue
+from schemas.errors import ErrorCode, ErrorDetail, Issue, Severity
 from schemas.violations import issues_of, pointer
 
 MAX_ISSUES = 100  # structured; the text shows as many as its bound allows
@@ -59,17 +59,18 @@ def internal_error(request_id: str) -> ErrorDetail:
     return ErrorDetail(code=ErrorCode.INTERNAL_ERROR, message=message)
 
 
-def issue_line(issue: Issue) -> str:
-    """Return one issue as a line: where, what is wrong, what would be right."""
+def issue_line(issue: Issue, *, under: ErrorCode | None = None) -> str:
+    """Return one issue as a line: where, its code unless it stands under that, what is wrong, what would be right."""
     where = issue.path or ("whole request" if issue.patch_index is None else f"patch {issue.patch_index}")
-    line = f"- {where}: {issue.message}"
+    code = f"{issue.code}: " if issue.severity is Severity.ERROR and issue.code is not under else ""
+    line = f"- {where}: {code}{issue.message}"
     return f"{line} ({issue.hint})" if issue.hint else line
 
 
 def _text(error: ErrorDetail, step: str | None) -> str:
     lines = [f"{error.code}: {error.message}"]
     for number, issue in enumerate(error.details):
-        line = f"- {issue.hint}" if not issue.path and issue.message == error.message else issue_line(issue)
+        line = f"- {issue.hint}" if not issue.path and issue.message == error.message else issue_line(issue, under=error.code)
         if sum(map(len, lines)) + len(lines) + len(line) > MAX_TEXT - CUT:
             lines.append(f"... {len(error.details) - number:,} more issues; correct these first.")
             break

@@ -38,6 +38,9 @@ PATCH_SET_FACTS = {
     "reverts",
     "revisions",
 }
+SCHEDULED_FACTS = {
+    "key", "title", "assignee", "estimated_minutes", "slack", "is_critical", "start_date", "finish_date", "depends_on",
+}  # fmt: skip
 PROJECT_FACTS = {
     "key", "name", "status", "priority", "start_date", "due_date", "revision", "task_count", "completed_task_count",
     "progress", "estimated_minutes",

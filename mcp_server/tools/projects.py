@@ -11,6 +11,7 @@ from mcp_server.calls import CallContext, history, patch_sets, projects, service
 from mcp_server.rendering import (
     MAX_TEXT,
     PROJECT_FACTS,
+    SCHEDULED_FACTS,
     answer,
     body_lines,
     capped,
@@ -114,12 +115,12 @@ async def get_schedule(
 
 def schedule_structure(schedule: Schedule, page: list[ScheduledTask]) -> dict[str, Any]:
     """Return a schedule as data with one page of its tasks; lists of keys are cut as in the text, and counted."""
-    structured = schedule.model_dump(mode="json", exclude={"tasks"})
+    structured = schedule.model_dump(mode="json", exclude={"tasks", "updated_at", "hours_per_day", "days_per_week"})
     for name in ("critical_path", "unestimated"):
         structured[f"{name}_total"] = len(structured[name])
         structured[name] = structured[name][:MAX_KEYS]
     structured["load"] = dict(list(schedule.load.items())[:MAX_KEYS])
-    return structured | {"tasks": [facts(task) for task in page], "total": len(schedule.tasks)}
+    return structured | {"tasks": [facts(task, SCHEDULED_FACTS) for task in page], "total": len(schedule.tasks)}
 
 
 def _offset(cursor: str, revision: int) -> int:

@@ -192,7 +192,7 @@ async def recover_from_a_wrong_set(model: Model) -> None:
     assert (line_of("Pages", outline), line_of("Release", outline)) == ("WEB-4", "WEB-6")
     refused = await model.stumble("propose_patch_set", patches=patches)
     patches[1]["task"] = found(r"/patches/1/task: .*nearest: (WEB-\d+)", refused)
-    patches[2]["fields"]["status"] = found(r"/patches/2/fields/status: must be one of: \w+, (\w+)", refused)
+    patches[2]["fields"]["status"] = found(r"/patches/2/fields/status: VALIDATION_ERROR: must be one of: \w+, (\w+)", refused)
     refused = await model.stumble("propose_patch_set", patches=patches)
     assert "leave out one dependency of the chain" in refused
     shown = await model.call("propose_patch_set", patches=patches[1:])

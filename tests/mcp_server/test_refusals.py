@@ -73,6 +73,31 @@ async def test_every_issue_of_a_set_comes_at_once_with_its_place(tmp_path: Path)
     assert "create_project, update_project" in refused.text
 
 
+async def test_issues_of_different_kinds_each_say_their_code_and_where_they_are(tmp_path: Path) -> None:
+    patches = [
+        {"op": "update_task", "task": "WEB-9", "fields": {"status": "done"}},
+        {"op": "update_task", "task": "WEB-1", "fields": {"status": "open"}},
+        {"op": "add_dependency", "task": "WEB-1", "depends_on": "WEB-1"},
+    ]
+
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        refused = await tools.refused("propose_patch_set", patches=patches)
+        tried = await tools.ask("propose_patch_set", patches=patches, dry_run=True)
+
+    assert refused.code == "INVALID_PATCH"
+    assert [(issue["patch_index"], issue["path"], issue["code"]) for issue in refused.error["details"]] == [
+        (0, "/patches/0/task", "NOT_FOUND"),
+        (1, "/patches/1/fields/status", "VALIDATION_ERROR"),
+        (2, "/patches/2/depends_on", "DEPENDENCY_CYCLE"),
+    ]
+    for text in (refused.text, tried):
+        assert "- /patches/0/task: NOT_FOUND: there is no task 'WEB-9' (nearest: WEB-1)" in text
+        assert "- /patches/1/fields/status: VALIDATION_ERROR: must be one of: todo, in_progress, blocked" in text
+        assert "- /patches/2/depends_on: DEPENDENCY_CYCLE: " in text
+    assert "Next: correct every issue and send the whole set again" in refused.text
+
+
 async def test_a_cycle_names_its_chain(tmp_path: Path) -> None:
     chain = [("WEB-1", "WEB-2"), ("WEB-2", "WEB-3"), ("WEB-3", "WEB-1")]
     patches = [{"op": "add_dependency", "task": task, "depends_on": other} for task, other in chain]
