@@ -10,8 +10,19 @@ def _one(summary: str, value: dict[str, Any]) -> dict[str, Example]:
 
 
 PROJECT_CREATE = _one(
-    "A project with a key of its own",
-    {"name": "Website relaunch", "key": "WEB", "status": "active", "due_date": "2026-12-18", "tags": ["marketing"]},
+    "A project with a key of its own and its first tasks",
+    {
+        "name": "Website relaunch",
+        "key": "WEB",
+        "status": "active",
+        "due_date": "2026-12-18",
+        "tags": ["marketing"],
+        "tasks": [
+            {"title": "API"},
+            {"title": "Draft the routes", "parent_id": "$t1", "estimated_minutes": 240},
+            {"title": "Release", "depends_on": ["$t1"]},
+        ],
+    },
 )
 PROJECT_UPDATE = _one("Rename it and clear its due date", {"name": "Website 2.0", "due_date": None})
 TASK_CREATE = _one(

@@ -22,7 +22,7 @@ from schemas.primitives import (
     ProjectStatusInput,
     Tags,
 )
-from schemas.tasks import Task, TaskNode, without_defaults
+from schemas.tasks import FirstTask, Task, TaskNode, without_defaults
 
 
 class ProjectFields(Model, json_schema_extra=without_defaults):
@@ -48,9 +48,15 @@ class ProjectDraft(ProjectFields):
 
 
 class ProjectCreate(ProjectDraft):
-    """Body of POST /projects."""
+    """A new project."""
 
     key: ProjectKey | None = Field(default=None, description="2 to 10 of A-Z and 0-9; derived from the name unless given")
+
+
+class ProjectWithTasks(ProjectCreate):
+    """Body of POST /projects."""
+
+    tasks: list[FirstTask] = Field(default_factory=list, max_length=1_000, description="created with it, or nothing is")
 
 
 class ProjectUpdate(ProjectFields):

@@ -72,11 +72,16 @@ class TaskPlace(Model):
     after: ItemName | None = None
 
 
-class TaskCreate(TaskDraft, TaskPlace):
+class FirstTask(TaskDraft, TaskPlace):
+    """A task of a new project. The tasks of one list name each other by their place in it: `$t1`, `$t2`, ..."""
+
+    depends_on: list[ItemName] = Field(default_factory=list, max_length=1_000)
+
+
+class TaskCreate(FirstTask):
     """Body of POST /tasks."""
 
     project_id: ItemName | None = Field(default=None, description="id or key; may be left out when a parent or anchor names it")
-    depends_on: list[ItemName] = Field(default_factory=list, max_length=1_000)
 
 
 class TaskUpdate(TaskFields, TaskPlace):

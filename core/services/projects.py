@@ -1,8 +1,8 @@
 """Projects: read them, and write them as patch sets of one patch."""
 
-from collections.abc import Set
+from collections.abc import Callable, Sequence, Set
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from core.context import Context, Scope
 from core.errors import DeletedResource, InvalidCursor, PreconditionFailed
@@ -11,6 +11,7 @@ from core.services.errors import as_body_errors
 from core.services.history import past_project
 from core.services.names import project_named
 from core.services.patch_sets import Written, write_patches
+from core.services.tasks import creation_of
 from core.storage.interface import Transaction
 from schemas.changes import ApplyResponse
 from schemas.export import ExportDocument
@@ -25,7 +26,9 @@ from schemas.projects import (
     ProjectUpdate,
 )
 from schemas.schedule import Schedule
-from schemas.tasks import Task, TaskNode
+from schemas.tasks import FirstTask, Task, TaskNode
+
+P = TypeVar("P", bound=Project)
 
 TASKS_IN_DETAIL = 1_000
 
@@ -60,8 +63,7 @@ def get_project(
         found = live_project(tx, project)
         if not include_tasks:
             return ProjectDetail.model_construct(**found.__dict__, tasks=None, tasks_next_cursor=None)
-        tasks, cursor = tx.outline(found.id, today=ctx.today, limit=tasks_limit, cursor=tasks_cursor)
-        return ProjectDetail.model_construct(**found.__dict__, tasks=tasks, tasks_next_cursor=cursor)
+        return _with_tasks(ctx, tx, found, limit=tasks_limit, cursor=tasks_cursor)
 
     return ctx.read(work)
 
@@ -121,15 +123,36 @@ def export_project(ctx: Context, project: str, *, revision: int | None = None) -
 
 def create_project(ctx: Context, draft: ProjectCreate, *, dry_run: bool = False) -> Written[Project]:
     """Create a project."""
-    patch: dict[str, Any] = {"op": "create_project", "ref": "$new", "fields": _fields(draft)}
+    return _create(ctx, draft, [], project_named, dry_run)
+
+
+def create_with_tasks(
+    ctx: Context, draft: ProjectCreate, tasks: Sequence[FirstTask], *, dry_run: bool = False
+) -> Written[ProjectDetail]:
+    """Create a project and its first tasks: all of it, or nothing.
+
+    The tasks name each other by their place in the list: `$t1`, `$t2`, ..; paths of issues begin with `/tasks/0`.
+    """
+    return _create(ctx, draft, tasks, lambda tx, project_id: _with_tasks(ctx, tx, project_named(tx, project_id)), dry_run)
+
+
+def _create(
+    ctx: Context,
+    draft: ProjectCreate,
+    tasks: Sequence[FirstTask],
+    result: Callable[[Transaction, str], P],
+    dry_run: bool,
+) -> Written[P]:
+    creation: dict[str, Any] = {"op": "create_project", "ref": "$new", "fields": _fields(draft)}
     if draft.key is not None:
-        patch["key"] = draft.key
-    with as_body_errors():
+        creation["key"] = draft.key
+    patches = [creation, *(creation_of(task, f"$t{place}", project="$new") for place, task in enumerate(tasks, start=1))]
+    with as_body_errors(listed="tasks"):
         return write_patches(
             ctx,
-            lambda _: [patch],
+            lambda _: patches,
             summary=f"Create project {draft.name}"[:500],
-            result=lambda tx, effect: project_named(tx, effect.refs["$new"].id),
+            result=lambda tx, effect: result(tx, effect.refs["$new"].id),
             dry_run=dry_run,
         )
 
@@ -177,6 +200,13 @@ def _write(
 
     with as_body_errors():
         return write_patches(ctx, build, summary=summary[:500], result=lambda tx, _: project_named(tx, project), dry_run=dry_run)
+
+
+def _with_tasks(
+    ctx: Context, tx: Transaction, project: Project, *, limit: int = TASKS_IN_DETAIL, cursor: str | None = None
+) -> ProjectDetail:
+    tasks, following = tx.outline(project.id, today=ctx.today, limit=limit, cursor=cursor)
+    return ProjectDetail.model_construct(**project.__dict__, tasks=tasks, tasks_next_cursor=following)
 
 
 def _whole(ctx: Context, project: str, revision: int | None) -> tuple[Project, list[Task]]:

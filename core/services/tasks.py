@@ -11,6 +11,7 @@ from schemas.changes import ApplyResponse
 from schemas.tasks import (
     Comment,
     CommentListResponse,
+    FirstTask,
     Task,
     TaskCreate,
     TaskDetail,
@@ -44,11 +45,7 @@ def get_task(ctx: Context, task: str, *, include_subtasks: bool = True) -> TaskD
 
 def create_task(ctx: Context, draft: TaskCreate, *, dry_run: bool = False) -> Written[Task]:
     """Create a task."""
-    patch: dict[str, Any] = {"op": "create_task", "ref": "$new", "fields": _fields(draft), **_place(draft)}
-    if draft.project_id is not None:
-        patch["project"] = draft.project_id
-    if draft.depends_on:
-        patch["depends_on"] = draft.depends_on
+    patch = creation_of(draft, "$new", project=draft.project_id)
     with as_body_errors():
         return write_patches(
             ctx,
@@ -194,10 +191,20 @@ def task_named(ctx: Context, tx: Transaction, name: str) -> Task:
     return task
 
 
+def creation_of(draft: FirstTask, ref: str, *, project: str | None) -> dict[str, Any]:
+    """Return the patch that creates a task."""
+    patch: dict[str, Any] = {"op": "create_task", "ref": ref, "fields": _fields(draft), **_place(draft)}
+    if project is not None:
+        patch["project"] = project
+    if draft.depends_on:
+        patch["depends_on"] = draft.depends_on
+    return patch
+
+
 def _fields(draft: TaskFields) -> dict[str, Any]:
     return draft.model_dump(mode="json", exclude_unset=True, include=set(TaskFields.model_fields))
 
 
-def _place(draft: TaskCreate | TaskUpdate) -> dict[str, Any]:
+def _place(draft: FirstTask | TaskUpdate) -> dict[str, Any]:
     place = {"parent_id": "parent", "before": "before", "after": "after"}
     return {op_name: getattr(draft, name) for name, op_name in place.items() if name in draft.model_fields_set}

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Body, Query, Request, Response
 
 from core.rendering import render_export
 from core.schedule_rendering import render_schedule
-from core.services import history, patch_sets, projects, reverting
+from core.services import history, projects, reverting
+from core.services.patch_sets import Written
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import Cascade, DryRun, HistoryFilters, IfMatch, ProjectFilters, ProjectName, RequestContext, Then
@@ -22,11 +23,11 @@ from schemas.patches import HistoryResponse, RevertRequest
 from schemas.primitives import Day
 from schemas.projects import (
     Project,
-    ProjectCreate,
     ProjectDetail,
     ProjectHierarchy,
     ProjectListResponse,
     ProjectUpdate,
+    ProjectWithTasks,
 )
 from schemas.schedule import Schedule, ScheduleFormat
 
@@ -56,17 +57,18 @@ async def list_projects(ctx: RequestContext, request: Request, query: Annotated[
     "",
     operation_id="create_project",
     status_code=201,
-    response_model=Envelope[Project],
+    response_model=Envelope[Project | ProjectDetail],
     responses=refusals(*BODY, *WRITES) | {200: {"model": Envelope[ApplyResponse], "description": "Dry run: what would change"}},
 )
 async def create_project(
     ctx: WriteContext,
-    draft: Annotated[ProjectCreate, Body(openapi_examples=examples.PROJECT_CREATE)],
+    draft: Annotated[ProjectWithTasks, Body(openapi_examples=examples.PROJECT_CREATE)],
     dry_run: DryRun = False,
 ) -> Response:
-    """Create a project; its key is derived from the name unless given."""
-    result = await ctx.run(projects.create_project, draft, dry_run=dry_run)
-    return _written(ctx, result, created=True)
+    """Create a project, with its first tasks if given; its key is derived from the name unless given."""
+    if draft.tasks:
+        return _written(ctx, await ctx.run(projects.create_with_tasks, draft, draft.tasks, dry_run=dry_run), created=True)
+    return _written(ctx, await ctx.run(projects.create_project, draft, dry_run=dry_run), created=True)
 
 
 @router.get(
@@ -238,7 +240,7 @@ def _file(text: str, name: str, media_type: str) -> Response:
     return Response(content, headers=headers, media_type=f"{media_type}; charset=utf-8")
 
 
-def _written(ctx: RequestContext, result: patch_sets.Written[Project], *, created: bool = False) -> Response:
+def _written(ctx: RequestContext, result: Written[Project] | Written[ProjectDetail], *, created: bool = False) -> Response:
     project = result.item
     if project is None:
         return written(ctx, result.effect, result.effect, dry_run=True)

@@ -25,6 +25,53 @@ def test_a_created_project_has_a_location_and_a_validator(api: httpx2.Client) ->
     assert data(api.get(f"/projects/{project['key']}?include_tasks=false"))["id"] == project["id"]
 
 
+def test_a_project_is_created_with_its_first_tasks(api: httpx2.Client) -> None:
+    tasks: list[dict[str, Any]] = [
+        {"title": "API", "tags": ["core"]},
+        {"title": "Routes", "parent_id": "$t1", "estimated_minutes": 60},
+        {"title": "Release", "depends_on": ["$t1"]},
+        {"title": "Design", "before": "$t1"},
+    ]
+
+    answer = api.post("/projects", json={"name": "Whole", "tasks": tasks})
+
+    created = data(answer)
+    assert answer.status_code == 201
+    assert [(task["title"], task["depth"]) for task in created["tasks"]] == [
+        ("Design", 0),
+        ("API", 0),
+        ("Routes", 1),
+        ("Release", 0),
+    ]
+    assert created["tasks"][3]["depends_on"] == [created["tasks"][1]["key"]]
+    assert (created["task_count"], created["revision"]) == (4, 1)
+    assert data(api.get(f"/projects/{created['key']}/history"))["total"] == 1
+    assert data(api.post(f"/patch-sets/{answer.json()['metadata']['patch_set_id']}/revert"))["totals"]["deleted"] == 5
+
+
+def test_of_a_project_whose_tasks_are_wrong_nothing_is_created(api: httpx2.Client) -> None:
+    name = "Half a project"
+    tasks = [{"title": "a", "start_date": "2026-02-02", "due_date": "2026-02-01"}, {"title": "b", "depends_on": ["$t3"]}]
+
+    error = refused(api.post("/projects", json={"name": name, "tasks": tasks}), 422, "INVALID_PATCH")
+
+    assert {detail["path"] for detail in error["details"]} == {"/tasks/0/due_date", "/tasks/1/depends_on/0"}
+    assert name not in [project["name"] for project in data(api.get("/projects?per_page=100"))["projects"]]
+    refused(api.post("/projects", json={"name": name, "tasks": [{"title": "a", "project_id": "WEB"}]}), 422, "VALIDATION_ERROR")
+
+
+def test_creating_with_tasks_once_more_by_its_key_is_the_first_answer(api: httpx2.Client) -> None:
+    body = {"name": "Once", "tasks": [{"title": "Only"}]}
+    headers = {"Idempotency-Key": "create-with-tasks-once"}
+
+    first, again = (api.post("/projects", json=body, headers=headers) for _ in range(2))
+
+    assert data(again) == data(first)
+    assert again.json()["metadata"]["replayed"] is True
+    shown = api.post("/projects?dry_run=true", json=body)
+    assert data(shown)["totals"]["created"] == 2
+
+
 def test_a_dry_run_shows_the_change_and_stores_nothing(api: httpx2.Client) -> None:
     name = f"Dry {uuid4()}"
 
