@@ -32,7 +32,7 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
     """Return what must be loaded to plan `parsed`; linear in its patches."""
     names = _Names()
     placements = 0
-    below = ("tasks", "append_to_tasks", *(["ends"] if _adds_links(patch for _, patch in parsed.patches) else []))
+    below = ("tasks", "append_to_tasks", *(["ends"] if _may_close_cycles(patch for _, patch in parsed.patches) else []))
     # a move to the end may find its task where an earlier patch of the set has put it: beside an anchor, or newly made
     last = ("append_beside",) if _moves_to_an_end(patch for _, patch in parsed.patches) else ()
     for mention in parsed.mentions:
@@ -102,9 +102,14 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
     )
 
 
-def _adds_links(patches: Iterable[Patch]) -> bool:
-    """A creation alone cannot close a cycle; with a new dependency in the same set it can."""
-    return any(patch.op == "add_dependency" or (patch.op == "create_task" and patch.depends_on) for patch in patches)
+def _may_close_cycles(patches: Iterable[Patch]) -> bool:
+    """A creation alone cannot close a cycle; with a new dependency, or a task moved below or beside it, it can."""
+    return any(
+        patch.op == "add_dependency"
+        or (patch.op == "create_task" and patch.depends_on)
+        or (patch.op == "move_task" and any(name and name[0] == "$" for name in (patch.parent, patch.before, patch.after)))
+        for patch in patches
+    )
 
 
 def _moves_to_an_end(patches: Iterable[Patch]) -> bool:

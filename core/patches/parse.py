@@ -21,6 +21,7 @@ class Mention(NamedTuple):
     path: str
     kind: EntityKind
     name: str
+    op: str
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ def _mentions(index: int, item: Any, reported: set[str]) -> list[Mention]:
         return []
     kinds = {"project": EntityKind.PROJECT} | dict.fromkeys(("task", "parent", "before", "after", "depends_on"), EntityKind.TASK)
     return [
-        Mention(index, f"/{member}", kind, item[member])
+        Mention(index, f"/{member}", kind, item[member], item["op"])
         for member, kind in kinds.items()
         if isinstance(item.get(member), str) and f"/patches/{index}/{member}" not in reported
     ]

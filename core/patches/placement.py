@@ -37,13 +37,14 @@ def parent_and_anchor(
     state: WorkingState, index: int, parent: str | None, before: str | None, after: str | None
 ) -> tuple[TaskRecord | None, TaskRecord | None, bool]:
     """Return the named parent and anchor, and whether all names given were sound."""
+    found_parent = state.live_task(parent, index, "/parent") if parent is not None else None
+    found_before = state.live_task(before, index, "/before") if before is not None else None
+    found_after = state.live_task(after, index, "/after") if after is not None else None
     if before is not None and after is not None:
         state.issue(ErrorCode.VALIDATION_ERROR, index, "/after", "cannot be given together with before", "keep one of the two")
         return None, None, False
-    found_parent = state.live_task(parent, index, "/parent") if parent is not None else None
-    name = before or after
-    anchor = state.live_task(name, index, "/before" if before else "/after") if name else None
-    sound = (parent is None or found_parent is not None) and (not name or anchor is not None)
+    anchor = found_before or found_after
+    sound = (parent is None or found_parent is not None) and ((before is None and after is None) or anchor is not None)
     return found_parent, anchor, sound
 
 

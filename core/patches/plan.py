@@ -5,6 +5,7 @@ differ from what is applied to the same state.
 """
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,7 @@ from core.patches.conflicts import Touch, find_conflicts, unit_value
 from core.patches.counters import recount
 from core.patches.expect import check_expectations
 from core.patches.invert import invert
-from core.patches.parse import CREATIONS, ParsedPatches
+from core.patches.parse import CREATING_OPS, CREATIONS, Mention, ParsedPatches
 from core.patches.play import link_created, play
 from core.patches.rules import check
 from core.patches.snapshot import CommentRecord, ProjectRecord, Renumbering, Snapshot, TaskRecord
@@ -84,9 +85,7 @@ def plan(
     creations = {index: patch for index, patch in parsed.patches if isinstance(patch, CREATIONS)}
     others = [(index, patch) for index, patch in parsed.patches if index not in creations]
     conflicts = [conflict for index, patch in others for conflict in check_expectations(state, index, patch)]
-    _play_all(state, creations, others)
-    for index, path, kind, name in parsed.mentions:
-        (state.live_project if kind is EntityKind.PROJECT else state.live_task)(name, index, path)
+    _play_all(state, creations, others, parsed.mentions)
     check(state, max_depth=max_depth)
     result = Plan(issues=sorted(parsed.issues + state.issues, key=_by_patch), conflicts=conflicts)
     _place(state, result.effects)
@@ -108,16 +107,40 @@ def _by_patch(issue: Issue) -> int:
 
 
 def _play_all(
-    state: WorkingState, creations: Mapping[int, CreateTask | CreateProject], others: Sequence[tuple[int, Patch]]
+    state: WorkingState,
+    creations: Mapping[int, CreateTask | CreateProject],
+    others: Sequence[tuple[int, Patch]],
+    mentions: Sequence[Mention],
 ) -> None:
-    """Creations first, in the order their refs demand, then their dependencies, then the rest by index."""
+    """Creations first, in the order their refs demand, then their dependencies, then the rest by index.
+
+    What malformed patches name is looked up when it would be their turn: a later patch may delete it.
+    """
     for index in _creation_order(state, creations):
         play(state, index, creations[index])
     for index, creation in creations.items():
         if creation.op == "create_task" and creation.depends_on:
             link_created(state, index, creation)
+    later = deque(mention for mention in mentions if mention.op not in CREATING_OPS)
+    for mention in mentions:
+        if mention.op in CREATING_OPS:
+            _look_up(state, mention)
     for index, patch in others:
+        while later and later[0].patch_index < index:
+            _look_up(state, later.popleft())
         play(state, index, patch)
+    for mention in later:
+        _look_up(state, mention)
+
+
+def _look_up(state: WorkingState, mention: Mention) -> None:
+    """Report a name that is unknown, or of something deleted where the patch could not have meant that."""
+    is_project = mention.kind is EntityKind.PROJECT
+    if mention.op.startswith("restore_"):
+        find: Callable[[str, int, str], object] = state.find_project if is_project else state.find_task
+    else:
+        find = state.live_project if is_project else state.live_task
+    find(mention.name, mention.patch_index, mention.path)
 
 
 def _creation_order(state: WorkingState, creations: Mapping[int, CreateTask | CreateProject]) -> Iterable[int]:
@@ -129,13 +152,11 @@ def _creation_order(state: WorkingState, creations: Mapping[int, CreateTask | Cr
     followers: dict[int, list[int]] = {}
     ready: list[int] = []
     for index, patch in creations.items():
-        first = {by_name[name] for name in _place_names(patch) if name in by_name} - {index}
+        first = {by_name[name] for name in _place_names(patch) if name in by_name}  # itself, perhaps: then it is never ready
         if first:
             waiting[index] = len(first)
             for other in first:
                 followers.setdefault(other, []).append(index)
-        elif index in {by_name.get(name) for name in _place_names(patch)}:
-            waiting[index] = 1  # names itself: never ready
         else:
             ready.append(index)
     heapq.heapify(ready)

@@ -1,7 +1,8 @@
 """Rules on the final state of a plan: hierarchy, cycles, dates, sizes and the project's task schema."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from core.patches.fields import pointer
 from core.patches.graph import Arrows, Node, components_with_cycles, path_within
@@ -26,13 +27,13 @@ def check(state: WorkingState, *, max_depth: int) -> None:
         task = state.tasks[task_id]
         if task.deleted_at is None:
             _check_dates(state, task, causes)
-            _check_sizes(state, task)
+            _check_sizes(state, task, causes)
     for project_id, causes in state.project_causes.items():
         project = state.projects[project_id]
         if project.deleted_at is None:
             _check_dates(state, project, causes)
-            _check_sizes(state, project)
-            _check_task_schema(state, project)
+            _check_sizes(state, project, causes)
+            _check_task_schema(state, project, causes)
     _check_custom(state)
 
 
@@ -138,10 +139,16 @@ def _arrows(state: WorkingState) -> Arrows:
     for task_id, target_id in state.added_edges:
         dependents.setdefault(target_id, []).append(task_id)
 
-    ends = {task_id for edge in state.added_edges for task_id in edge}
+    counted: set[str] = set()  # deleted again by the same set, perhaps: what is stored must bear to be restored
+    for edge in state.added_edges:
+        for end in edge:
+            above: str | None = end
+            while above is not None and above not in counted:
+                counted.add(above)
+                above = tasks[above].parent_id
 
     def live(task_id: str) -> bool:
-        if task_id in ends:  # deleted again by the same set, perhaps: what is stored must bear to be restored
+        if task_id in counted:
             return True
         task = tasks.get(task_id)
         return task.deleted_at is None if task is not None else graph[task_id].live
@@ -206,44 +213,58 @@ def _chain(state: WorkingState, path: list[Node]) -> str:
 def _check_dates(state: WorkingState, item: TaskRecord | ProjectRecord, causes: Sequence[int]) -> None:
     if item.start_date is None or item.due_date is None or item.start_date <= item.due_date:
         return
-    origin = state.origins.get((item.id, "due_date")) or state.origins.get((item.id, "start_date"))
     state.issue(
         ErrorCode.VALIDATION_ERROR,
-        *(origin or (causes[-1], "")),  # restored: a set that deletes its own creation may have left it so
+        *_blamed(state, item, causes, "due_date", "start_date"),
         f"{item.key} would start on {item.start_date} and be due on {item.due_date}",
         "start_date must not be after due_date",
     )
 
 
-def _check_sizes(state: WorkingState, item: TaskRecord | ProjectRecord) -> None:
-    if len(item.links) > MAX_LINKS and (origin := state.origins.get((item.id, "links"))):
+def _check_sizes(state: WorkingState, item: TaskRecord | ProjectRecord, causes: Sequence[int]) -> None:
+    if len(item.links) > MAX_LINKS:
         state.issue(
             ErrorCode.VALIDATION_ERROR,
-            *origin,
+            *_blamed(state, item, causes, "links"),
             f"{item.key} would have {len(item.links)} links",
             f"at most {MAX_LINKS}; null removes one",
         )
-    if len(item.tags) > MAX_TAGS and (origin := state.origins.get((item.id, "tags"))):  # merged with those of others
+    if len(item.tags) > MAX_TAGS:  # merged with those of others
         message = f"{item.key} would have {len(item.tags)} tags"
-        state.issue(ErrorCode.VALIDATION_ERROR, *origin, message, f"at most {MAX_TAGS}; take some away")
+        blamed = _blamed(state, item, causes, "tags")
+        state.issue(ErrorCode.VALIDATION_ERROR, *blamed, message, f"at most {MAX_TAGS}; take some away")
 
 
-def _check_task_schema(state: WorkingState, project: ProjectRecord) -> None:
-    origin = state.origins.get((project.id, "task_schema"))
-    if origin is None or project.task_schema is None:
+def _blamed(state: WorkingState, item: TaskRecord | ProjectRecord, causes: Sequence[int], *names: str) -> tuple[int, str]:
+    """Return patch and path that set one of these fields; else the patch that restored the item.
+
+    What a set deletes in the end is not checked, so it may have left anything there.
+    """
+    origins = (state.origins.get((item.id, name)) for name in names)
+    return next((origin for origin in origins if origin is not None), (causes[-1], ""))
+
+
+def _is_restored(state: WorkingState, item: TaskRecord | ProjectRecord) -> bool:
+    stored = state.snapshot.tasks.get(item.id) or state.snapshot.projects.get(item.id)
+    return stored is not None and stored.deleted_at is not None and item.deleted_at is None
+
+
+def _check_task_schema(state: WorkingState, project: ProjectRecord, causes: Sequence[int]) -> None:
+    if project.task_schema is None or not ((project.id, "task_schema") in state.origins or _is_restored(state, project)):
         return
+    origin = _blamed(state, project, causes, "task_schema")
     if len(json.dumps(project.task_schema).encode()) > MAX_TASK_SCHEMA_BYTES:
         message = f"must be at most {MAX_TASK_SCHEMA_BYTES} bytes of JSON"
         state.issue(ErrorCode.VALIDATION_ERROR, *origin, message)
         return
     problem = task_schema_errors(project.task_schema)
     if problem is not None:
-        path = origin[1] + "".join(f"/{pointer(str(part))}" for part in problem.path)
+        path = origin[1] + "".join(f"/{pointer(str(part))}" for part in problem.path if origin[1])
         state.issue(
             ErrorCode.VALIDATION_ERROR,
             origin[0],
             path,
-            f"is no valid JSON Schema: {problem.message}",
+            f"task_schema of {project.key} is no valid JSON Schema: {problem.message}",
             "use JSON Schema 2020-12, without $ref to other documents",
         )
         state.bad_schemas.add(project.id)
@@ -257,10 +278,10 @@ def _check_custom(state: WorkingState) -> None:
         if task.deleted_at is not None or not (task.id in state.task_causes or task.project_id in renewed):
             continue
         origin = state.origins.get((task.id, "custom"))
-        if origin is not None and len(json.dumps(task.custom, ensure_ascii=False).encode()) > MAX_CUSTOM_BYTES:
-            state.issue(
-                ErrorCode.VALIDATION_ERROR, *origin, f"custom of {task.key} must be at most {MAX_CUSTOM_BYTES} bytes of JSON"
-            )
+        if (origin is not None or _is_restored(state, task)) and _is_too_large(task.custom):
+            blamed = _blamed(state, task, state.task_causes[task.id], "custom")
+            message = f"custom of {task.key} must be at most {MAX_CUSTOM_BYTES} bytes of JSON"
+            state.issue(ErrorCode.VALIDATION_ERROR, *blamed, message)
             continue
         project = state.projects[task.project_id]
         if project.task_schema is None or project.id in state.bad_schemas or shown >= MAX_SCHEMA_BREAKS_SHOWN:
@@ -276,3 +297,7 @@ def _check_custom(state: WorkingState) -> None:
                 f"custom{where} of {task.key} breaks the project's task_schema: {problem.message}",
                 "see task_schema of the project",
             )
+
+
+def _is_too_large(custom: Mapping[str, Any]) -> bool:
+    return len(json.dumps(custom, ensure_ascii=False).encode()) > MAX_CUSTOM_BYTES

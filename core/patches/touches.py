@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.patches.conflicts import Touch
 from core.patches.snapshot import ProjectRecord, TaskRecord
+from core.patches.values import same
 from schemas.changes import EntityKind
 from schemas.errors import ErrorCode, Severity
 
@@ -35,11 +36,23 @@ def touch(
 
 
 def at_base(state: "WorkingState", item: TaskRecord | ProjectRecord, field: str, *, relies: bool = False) -> tuple[bool, Any]:
-    """Return whether others have changed a field since the author's base, and what it was there."""
+    """Return whether others have given a field another value than at the author's base, and what it was there."""
     kind = TASK if isinstance(item, TaskRecord) else PROJECT
     if (kind, item.id) not in state.snapshot.later:
         return False, None
-    return Touch(0, "", kind, item.id, item.key, field, relies=relies).base(state.snapshot)
+    changed, before = Touch(0, "", kind, item.id, item.key, field, relies=relies).base(state.snapshot)
+    return changed and not _is_back(state, item, field, before), before
+
+
+def _is_back(state: "WorkingState", item: TaskRecord | ProjectRecord, field: str, before: Any) -> bool:
+    """Whether a field is, as stored, what it was before others changed it."""
+    stored = state.snapshot.tasks[item.id] if isinstance(item, TaskRecord) else state.snapshot.projects[item.id]
+    value: Any = stored.deleted_at is not None if field == "deleted" else getattr(stored, field, None)
+    if isinstance(stored, TaskRecord) and field == "parent":
+        value = state.snapshot.tasks[stored.parent_id].key if stored.parent_id else None
+    if field == "position" and at_base(state, item, "parent")[0]:
+        return False  # a number among siblings: under another parent it is another place
+    return same(value, [] if field == "tags" and before is None else before)  # what was not there yet had no tags
 
 
 def touch_arrivals(state: "WorkingState", index: int, going: Sequence[TaskRecord]) -> None:

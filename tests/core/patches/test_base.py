@@ -1,7 +1,7 @@
 """What others have changed since the author's base."""
 
-from schemas.errors import Severity
-from tests.core.patches.builders import conflicts_of, create, update
+from schemas.errors import ErrorCode, Severity
+from tests.core.patches.builders import conflicts_of, create, only_issue, update
 from tests.core.patches.world import World
 
 
@@ -119,3 +119,30 @@ def test_a_warning_about_what_others_have_done_points_to_the_name(world: World) 
         ("/patches/0/task", Severity.WARNING),
         ("/patches/1/project", Severity.WARNING),
     ]
+
+
+def test_an_anchor_that_went_and_came_back_is_where_its_author_saw_it(world: World) -> None:
+    world.apply({"op": "move_task", "task": "WEB-3", "parent": "WEB-4"})
+    world.apply({"op": "move_task", "task": "WEB-3", "parent": "WEB-1"})
+
+    issue = only_issue(world.plan(create("x", parent="WEB-5", after="WEB-3"), base={"WEB": 2}).issues)
+
+    assert (issue.path, issue.code) == ("/patches/0/after", ErrorCode.INVALID_HIERARCHY)
+
+
+def test_tags_that_were_changed_and_changed_back_are_replaced_in_the_order_given(world: World) -> None:
+    for tags in (["a", "b"], ["c"], ["a", "b"]):
+        world.apply(update("WEB-2", tags=tags))
+
+    world.apply(update("WEB-2", tags=["b", "a"]), base={"WEB": 3})
+
+    assert world.task("WEB-2").tags == ["b", "a"]
+
+
+def test_a_task_that_was_moved_and_moved_back_can_be_moved_again(world: World) -> None:
+    moved = world.apply({"op": "move_task", "task": "WEB-3", "parent": "WEB-4"})
+    world.revert(moved)
+
+    result = world.plan({"op": "move_task", "task": "WEB-3", "parent": "WEB-5"}, base={"WEB": 2})
+
+    assert not result.conflicts

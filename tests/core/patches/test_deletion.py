@@ -154,3 +154,29 @@ def test_what_goes_or_comes_along_is_told_apart_from_what_was_named(world: World
     changes = world.plan({"op": op, "task": "WEB-1"}).changes
 
     assert {change.key: change.cascaded for change in changes} == {"WEB-1": False, "WEB-2": True, "WEB-3": True}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"start_date": "2026-06-02", "due_date": "2026-06-01"},
+        {"links": {f"l{number}": "x" for number in range(21)}},
+        {"custom": {"text": "x" * 20_000}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_a_set_left_broken_and_deleted_is_not_restored(world: World, fields: dict[str, Any]) -> None:
+    world.apply(update("WEB-2", **fields), {"op": "delete_task", "task": "WEB-2"})
+
+    issue = only_issue(world.plan({"op": "restore_task", "task": "WEB-2"}).issues)
+
+    assert (issue.code, issue.path) == (ErrorCode.VALIDATION_ERROR, "/patches/0")
+
+
+def test_a_project_is_not_restored_with_a_schema_that_is_none(world: World) -> None:
+    broken = {"op": "update_project", "project": "WEB", "fields": {"task_schema": {"type": "nothing"}}}
+    world.apply(broken, {"op": "delete_project", "project": "WEB"})
+
+    issue = only_issue(world.plan({"op": "restore_project", "project": "WEB"}).issues)
+
+    assert (issue.code, issue.path) == (ErrorCode.VALIDATION_ERROR, "/patches/0")

@@ -52,6 +52,18 @@ def test_a_circle_is_reported_by_its_members_and_not_by_what_hangs_below_it(worl
     ]
 
 
+def test_a_cycle_through_a_parent_that_the_same_set_deletes_is_refused(world: World) -> None:
+    world.apply({"op": "add_dependency", "task": "WEB-1", "depends_on": "WEB-5"})
+
+    issue = only_issue(
+        world.plan(
+            {"op": "add_dependency", "task": "WEB-4", "depends_on": "WEB-2"}, {"op": "delete_task", "task": "WEB-1"}
+        ).issues
+    )
+
+    assert (issue.code, issue.path) == (ErrorCode.DEPENDENCY_CYCLE, "/patches/0/depends_on")
+
+
 def test_a_circle_that_is_deleted_by_the_same_set_is_refused(world: World) -> None:
     result = world.plan(
         {"op": "move_task", "task": "WEB-1", "parent": "WEB-4"},

@@ -148,3 +148,14 @@ def test_a_sibling_that_changes_while_its_place_is_renumbered_has_not_moved(worl
 
     assert next(change for change in result.changes if change.key == "WEB-4").fields.keys() == {"title"}
     assert {patch["op"] for patch in result.inverse} == {"update_task", "delete_task"}
+
+
+def test_every_unknown_name_of_a_place_is_reported(world: World) -> None:
+    result = world.plan({"op": "move_task", "task": "WEB-5", "parent": "WEB-97", "before": "WEB-98", "after": "WEB-99"})
+
+    assert [(issue.path, issue.code) for issue in result.issues] == [
+        ("/patches/0/parent", ErrorCode.NOT_FOUND),
+        ("/patches/0/before", ErrorCode.NOT_FOUND),
+        ("/patches/0/after", ErrorCode.NOT_FOUND),
+        ("/patches/0/after", ErrorCode.VALIDATION_ERROR),
+    ]

@@ -78,6 +78,24 @@ def test_a_malformed_patch_does_not_hide_that_its_target_is_unknown(world: World
     ]
 
 
+def test_what_a_malformed_patch_names_is_looked_up_at_its_turn(world: World) -> None:
+    world.apply({"op": "delete_task", "task": "WEB-5"})
+
+    result = world.plan(
+        update("WEB-4", colour="red"),
+        {"op": "delete_task", "task": "WEB-4"},
+        update("WEB-4", colour="red"),
+        {"op": "restore_task", "task": "WEB-5", "colour": "red"},
+    )
+
+    assert [(issue.patch_index, issue.code) for issue in result.issues] == [
+        (0, ErrorCode.VALIDATION_ERROR),
+        (2, ErrorCode.VALIDATION_ERROR),
+        (2, ErrorCode.DELETED_RESOURCE),
+        (3, ErrorCode.VALIDATION_ERROR),
+    ]
+
+
 def test_a_given_key_that_exists_is_refused_and_a_derived_one_is_numbered(world: World) -> None:
     taken = world.plan({"op": "create_project", "key": "web", "fields": {"name": "x"}})
     world.apply({"op": "create_project", "fields": {"name": "Web"}}, {"op": "create_project", "fields": {"name": "Weba"}})
@@ -96,6 +114,12 @@ def test_new_items_below_each_other_in_a_circle_are_refused(world: World) -> Non
     result = world.plan(create("a", ref="$a", parent="$b"), create("b", ref="$b", parent="$a"))
 
     assert [issue.code for issue in result.issues] == [ErrorCode.INVALID_HIERARCHY] * 2
+
+
+def test_a_new_item_beside_itself_is_refused_whatever_else_it_names(world: World) -> None:
+    issue = only_issue(world.plan(create("a", ref="$a"), create("b", ref="$b", parent="$a", before="$b")).issues)
+
+    assert (issue.patch_index, issue.code) == (1, ErrorCode.INVALID_HIERARCHY)
 
 
 def test_a_selection_reports_refs_it_leaves_out(world: World) -> None:

@@ -161,6 +161,22 @@ def test_a_part_of_a_proposal_can_be_accepted_and_closes_it(ctx: Context, web: A
         patch_sets.apply_proposal(ctx, proposal.id)
 
 
+def test_what_a_selection_leaves_out_is_well_formed_as_it_belongs_to_the_set(ctx: Context, web: ApplyResponse) -> None:
+    with pytest.raises(InvalidPatch) as refusal:
+        patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), rename("WEB-3", ""), id=ID), only=[0])
+
+    assert [issue.path for issue in refusal.value.details] == ["/patches/1/fields/title"]
+
+
+def test_a_task_moved_beside_a_new_one_cannot_close_a_cycle_unseen(ctx: Context, web: ApplyResponse) -> None:
+    under_api = {"op": "create_task", "ref": "$new", "parent": "WEB-1", "fields": {"title": "Keys"}}
+
+    with pytest.raises(InvalidPatch) as refusal:  # WEB-4 waits for WEB-1
+        patch_sets.apply_patch_set(ctx, a_set(under_api, {"op": "move_task", "task": "WEB-4", "after": "$new"}))
+
+    assert [issue.code for issue in refusal.value.details] == [ErrorCode.DEPENDENCY_CYCLE]
+
+
 def test_an_invalid_set_is_refused_whole_with_every_issue(ctx: Context, web: ApplyResponse) -> None:
     with pytest.raises(InvalidPatch) as refusal:
         patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login"), rename("WEB-99", "x"), rename("WEB-3", "x" * 300)))
