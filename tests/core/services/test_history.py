@@ -82,6 +82,16 @@ def test_the_history_is_filtered_by_author_and_task_and_continued_by_cursor(
         history.list_history(ctx, "WEBB", PatchSetQuery())
 
 
+def test_the_history_of_a_project_is_not_asked_for_a_task_of_another(ctx: Context, web: ApplyResponse) -> None:
+    app = {"op": "create_project", "ref": "$app", "key": "APP", "fields": {"name": "App"}}
+    apply(ctx, app, {"op": "create_task", "project": "$app", "fields": {"title": "Elsewhere"}})
+
+    with pytest.raises(NotFound, match="APP-1 is no task of WEB"):
+        history.list_history(ctx, "WEB", PatchSetQuery(task="APP-1"))
+    with pytest.raises(NotFound, match="there is no task 'WEB-99'"):
+        history.list_history(ctx, "WEB", PatchSetQuery(task="WEB-99"))
+
+
 def test_a_proposal_and_a_set_without_effect_are_no_history_of_the_project(ctx: Context, web: ApplyResponse) -> None:
     patch_sets.propose_patch_set(ctx, PatchSet(patches=[{"op": "delete_task", "task": "WEB-2"}]))
     apply(ctx, {"op": "update_task", "task": "WEB-2", "fields": {"title": "Auth"}})
