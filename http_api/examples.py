@@ -41,7 +41,11 @@ IMPORT = _one(
 )
 GENERATE = _one(
     "An idea with its first tasks",
-    {"description": "Website relaunch\n\n- Draft the routes (2h)\n- Write the texts @ada", "name": "Website relaunch"},
+    {
+        "description": "Website relaunch\n\n- Draft the routes (2h)\n- Write the texts @ada",
+        "name": "Website relaunch",
+        "constraints": {"deadline": "2027-03-31", "team": ["ada"], "max_milestones": 4},
+    },
 )
 REFINE = _one("Three changes", {"project_id": "WEB", "feedback": "done WEB-3\nWEB-4 after WEB-2\nassign WEB-5 to @ana"})
 DECOMPOSE = _one("What to take into account", {"instructions": "one part for each page"})

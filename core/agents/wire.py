@@ -159,7 +159,8 @@ class _Lowering:
         if len(self._ops) > MAX_AGENT_PATCHES:
             self._problem(None, f"at most {MAX_AGENT_PATCHES} ops; group them, or leave details to later", "ops")
             return self._out
-        for index, op in enumerate(self._ops):
+        # deletions last: seen together in the diff, and after what is moved out of their way
+        for index, op in sorted(enumerate(self._ops), key=lambda numbered: numbered[1]["op"] == "delete_task"):
             patch = self._LOWER[op["op"]](self, index, op)
             if patch.get("fields") == {}:
                 continue  # everything it would set is so already

@@ -49,6 +49,7 @@ def plan(*ops: dict[str, Any]) -> dict[str, Any]:
 
 PROJECT = op("create_project", ref="p", title="Book shop")
 TASK = op("create_task", ref="t1", title="Choose a payment provider", set=[{"field": "estimated_minutes", "value": "120"}])
+MINUTES = {"field": "estimated_minutes", "value": "45"}
 GOOD = plan(PROJECT, TASK)
 WRONG_ENUM = plan(PROJECT, {**TASK, "set": [{"field": "status", "value": "nearly"}]})
 UNKNOWN_ALIAS = plan(PROJECT, {**TASK, "parent": "K9"})
@@ -258,6 +259,22 @@ def test_the_proposal_keeps_who_wrote_it_and_what_that_took(api: httpx2.Client, 
     assert made["usage"] == expected | {"milliseconds": made["usage"]["milliseconds"]}
     applied = data(api.post(f"/patch-sets/{made['patch_set']['id']}/apply", json={}))
     assert applied["totals"]["created"] == 2
+
+
+def test_feedback_and_a_task_become_proposals_of_the_model(api: httpx2.Client, provider: FakeProvider) -> None:
+    project = data(api.post("/projects", json={"name": "Relaunch"}))
+    task = data(api.post("/tasks", json={"project_id": project["key"], "title": "Draft the API", "estimated_minutes": 90}))
+    parts = [op("create_task", ref=f"t{n}", parent="K2", title=f"Part {n}", set=[MINUTES]) for n in (1, 2)]
+    docs = op("update_task", target="K2", set=[{"field": "assignee", "value": "@docs-team"}])
+    provider.script(answer(plan(docs)), answer(plan(*parts)))
+
+    refined = api.post("/planner/refine", json={"project_id": project["key"], "feedback": "assign the API to @docs-team"})
+    split = api.post(f"/tasks/{task['key']}/decompose", json={"instructions": "in two equal parts"})
+
+    assert refined.headers["location"] == f"/api/v1/patch-sets/{data(refined)['id']}"
+    assert data(refined)["patches"][0]["fields"] == {"assignee": "docs-team"}
+    assert [patch["parent"] for patch in data(split)["patches"]] == [task["key"]] * 2
+    assert {data(answered)["proposal"]["model"] for answered in (refined, split)} == {f"openai/{MODEL}"}
 
 
 def test_a_key_asks_the_model_once(api: httpx2.Client, provider: FakeProvider) -> None:

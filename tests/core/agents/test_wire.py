@@ -113,6 +113,13 @@ def test_an_update_expects_what_the_model_saw_and_clears_by_name() -> None:
     }
 
 
+def test_deletions_come_last_and_keep_the_place_they_were_written_at() -> None:
+    result = lowered(op("delete_task", target="K2"), op("move_task", target="K3"), op("create_task", ref="t1", title="New"))
+
+    assert [patch["op"] for patch in result.patches] == ["move_task", "create_task", "delete_task"]
+    assert result.places == [1, 2, 0]
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
