@@ -68,8 +68,6 @@ def _check_depths(state: WorkingState, max_depth: int) -> None:
     for task_id, causes in list(state.task_causes.items()):
         task = state.tasks[task_id]
         parent = state.tasks[task.parent_id] if task.parent_id else None
-        if task.deleted_at is not None and task_id not in state.moved:
-            continue
         _set_depth(state, task, _depth_of(state, parent), causes[-1], max_depth, reported)
         if task_id in state.moved:
             for item in state.below(task_id):

@@ -133,3 +133,13 @@ def test_a_task_that_was_stored_against_the_rules_is_refused_when_it_comes_back(
     issue = only_issue(world.plan(update("WEB-2", title="Login"), {"op": "restore_task", "task": "WEB-6"}).issues)
 
     assert (issue.code, issue.path) == (ErrorCode.VALIDATION_ERROR, "/patches/1")
+
+
+def test_projects_have_as_many_links_and_tags_as_tasks(world: World) -> None:
+    fields = {"links": {f"system{number}": "1" for number in range(20)}, "tags": [f"t{number}" for number in range(50)]}
+    world.apply({"op": "update_project", "project": "WEB", "fields": fields})
+
+    issue = only_issue(world.plan({"op": "update_project", "project": "WEB", "fields": {"links": {"more": "1"}}}).issues)
+
+    assert (issue.code, issue.path) == (ErrorCode.VALIDATION_ERROR, "/patches/0/fields/links")
+    assert issue.message == "WEB would have 21 links"

@@ -213,3 +213,12 @@ def test_a_move_is_not_blamed_for_a_cycle_that_a_new_dependency_of_the_set_close
     )
 
     assert issue.path == "/patches/1/depends_on"
+
+
+def test_a_task_that_moves_and_is_deleted_by_one_set_comes_back_where_it_was_moved_to(world: World) -> None:
+    world.apply({"op": "move_task", "task": "WEB-5", "parent": "WEB-2"}, {"op": "delete_task", "task": "WEB-5"})
+    assert world.task("WEB-5").depth == 2
+
+    world.apply({"op": "restore_task", "task": "WEB-5"})
+
+    assert (world.children("WEB-2"), world.task("WEB-5").depth) == (["WEB-5"], 2)

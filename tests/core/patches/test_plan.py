@@ -256,3 +256,10 @@ def test_a_key_given_to_a_new_project_names_it_in_the_whole_set() -> None:
     world.apply(create("Backup", project="ops"), {"op": "create_project", "key": "OPS", "fields": {"name": "Operations"}})
 
     assert world.task("OPS-1").title == "Backup"
+
+
+def test_a_parent_that_a_patch_names_without_effect_counts_its_children_all_the_same(world: World) -> None:
+    world.apply(update("WEB-1", title="API"), create("New", parent="WEB-1"))
+
+    assert (world.task("WEB-1").subtask_count, world.task("WEB-1").leaf_count) == (3, 3)
+    assert world.task("WEB-1").revision == 2
