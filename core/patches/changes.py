@@ -74,14 +74,14 @@ class Comparison:
     def count(self, name: str, number: int = 1) -> None:
         self._counts[name] = self._counts.get(name, 0) + number
 
-    def add_project(self, project_id: str) -> bool:
-        """Compare one touched project; False if nothing about it differs."""
+    def add_project(self, project_id: str) -> None:
+        """Compare one touched project."""
         after = self._state.projects[project_id]
         before = self._state.snapshot.projects.get(project_id)
         fields = _created_fields(after, PROJECTS) if before is None else _differences(before, after, PROJECTS)
         action = self._action(before, after, fields, moved=False)
         if action is None:
-            return False
+            return
         change = Change.trusted(
             kind=EntityKind.PROJECT,
             id=after.id,
@@ -94,7 +94,6 @@ class Comparison:
             provisional=self._preview and before is None,
         )
         self._append(change, project_id)
-        return True
 
     def add_task(self, task_id: str) -> bool:
         """Compare one touched task; False if nothing about it differs."""
