@@ -209,3 +209,12 @@ def test_a_cursor_of_changes_nobody_was_given_is_refused(ctx: Context, web: Appl
 def test_the_changes_of_an_unknown_set_are_not_found(ctx: Context) -> None:
     with pytest.raises(NotFound):
         history.list_changes(ctx, "ps_0123456789abcdef")
+
+
+def test_the_history_of_a_task_is_asked_of_its_own_project(ctx: Context, web: ApplyResponse) -> None:
+    apply(ctx, {"op": "create_project", "key": "OPS", "fields": {"name": "Operations"}})
+
+    with pytest.raises(NotFound, match="WEB-2 is no task of OPS") as refusal:
+        history.list_history(ctx, "OPS", PatchSetQuery(task="WEB-2"))
+
+    assert refusal.value.details[0].hint == "it is in the history of WEB"
