@@ -53,6 +53,11 @@ class Draft:
     def selection(self) -> ParsedPatches:
         return self.parsed if self.only is None else self.parsed.select(self.only, len(self.patches))
 
+    @property
+    def left_out(self) -> list[Issue]:
+        """What is wrong with the form of patches that are not selected: the set is stored, and known, by all of them."""
+        return [issue for issue in self.parsed.issues if self.only is not None and issue.patch_index not in self.only]
+
 
 def draft_of(patch_set: PatchSet, only: Sequence[int] | None = None, **more: Any) -> Draft:
     parsed = parse_patches(patch_set.patches)
@@ -174,7 +179,7 @@ def plan_draft(ctx: Context, tx: Transaction, draft: Draft, *, preview: bool) ->
         system=draft.system,
     )
     wrong_bases = _base_issues(snapshot, draft.base_revisions)
-    result.issues = wrong_bases + result.issues + list(draft.notes)
+    result.issues = wrong_bases + draft.left_out + result.issues + list(draft.notes)
     result.conflicts = [  # with what nobody has seen nothing can be compared
         with_named_places(tx, snapshot, conflict) if conflict.field == "position" else conflict
         for conflict in ([] if wrong_bases else result.conflicts)
