@@ -159,9 +159,10 @@ async def test_a_take_that_is_cancelled_loses_nothing(orchestrator: Orchestrator
 async def test_a_reader_of_one_project_hears_only_of_it_and_moves_on_past_the_others(orchestrator: Orchestrator) -> None:
     await orchestrator.context().run(projects.create_project, ProjectCreate(name="Server", key="API"))
     reader, witness = await follow(orchestrator, project="api"), await follow(orchestrator)
-    waiting = asyncio.create_task(reader.take())
+    waiting, others = asyncio.create_task(reader.take()), asyncio.create_task(seqs(witness, 3))
+    await asyncio.sleep(0)  # both wait for what comes: from now on they are told together
     await rename(orchestrator, 3, "WEB")
-    await seqs(witness, 3)
+    await others
     passed = reader.position
 
     await rename(orchestrator, 1, "API")
