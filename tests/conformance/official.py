@@ -156,5 +156,5 @@ def test_the_bundle_is_valid_and_holds_the_server(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     with ZipFile(bundle) as packed:
         names = packed.namelist()
-    assert {"manifest.json", "pyproject.toml", "mcp_server/server.py", "schemas/json/patch-set.schema.json"} <= set(names)
+    assert {"manifest.json", "pyproject.toml", "mcp_server/__main__.py", "schemas/json/patch-set.schema.json"} <= set(names)
     assert not any(name.startswith(("tests/", ".")) or name.endswith(".pyc") for name in names)
