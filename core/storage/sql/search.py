@@ -96,20 +96,22 @@ PUT_TSVECTOR = Statement(
 )
 
 
-def _texts() -> dict[EntityKind, Select[tuple[str, str, str | None, str, str, str, str]]]:
-    """Return, by kind, how items are read: id, project's id, task's id, key, project's key, title, other text."""
-    of_project = and_(_P.workspace_id == _T.workspace_id, _P.id == _T.project_id)
+def _texts() -> dict[EntityKind, Select[tuple[str, str, str | None, str, str, str]]]:
+    """Return, by kind, how items are read: id, project's id, task's id, key, title, other text.
+
+    No project is joined for its key, which every task's key begins with: PostgreSQL reads whole projects for that
+    where it has no statistics yet, as after a large import.
+    """
     of_task = and_(_T.workspace_id == _C.workspace_id, _T.id == _C.task_id)
-    task = select(_T.id, _T.project_id, _T.id, _T.key, _P.key, _T.title, _T.description)
-    comment = select(_C.id, _C.project_id, _C.task_id, _T.key, _P.key, _T.title, _C.body)
+    comment = select(_C.id, _C.project_id, _C.task_id, _T.key, _T.title, _C.body).join_from(comments, tasks, of_task)
     return {
-        EntityKind.PROJECT: select(_P.id, _P.id, null(), _P.key, _P.key, _P.name, _P.description).where(
+        EntityKind.PROJECT: select(_P.id, _P.id, null(), _P.key, _P.name, _P.description).where(
             _P.workspace_id == WORKSPACE, among(_P.id, "ids")
         ),
-        EntityKind.TASK: task.join_from(tasks, projects, of_project).where(_T.workspace_id == WORKSPACE, among(_T.id, "ids")),
-        EntityKind.COMMENT: comment.join_from(comments, tasks, of_task)
-        .join(projects, of_project)
-        .where(_C.workspace_id == WORKSPACE, among(_C.id, "ids")),
+        EntityKind.TASK: select(_T.id, _T.project_id, _T.id, _T.key, _T.title, _T.description).where(
+            _T.workspace_id == WORKSPACE, among(_T.id, "ids")
+        ),
+        EntityKind.COMMENT: comment.where(_C.workspace_id == WORKSPACE, among(_C.id, "ids")),
     }
 
 
@@ -168,7 +170,7 @@ class Search(Naming):
         source = index.documents.join(projects, in_project).outerjoin(tasks, of_task)
         page = list_page(self, query, source, filters, Sorting((index.relevance, _D.entity_id), descending=True))
         found = {
-            row[0]: Found(kind, row[0], *row[3:])
+            row[0]: Found(kind, row[0], row[3], row[3].partition("-")[0], *row[4:])
             for kind, statement in TEXTS.items()
             for row in self.rows_among(statement, page.ids)
         }
@@ -177,7 +179,7 @@ class Search(Naming):
 
 def _words(kind: EntityKind, row: Row) -> tuple[list[str], list[str]]:
     """Return the words of an item's title and of its other text; a comment has no title of its own."""
-    key, title, other = row[3], row[5], words_of(row[6])
+    key, title, other = row[3], row[4], words_of(row[5])
     match kind:
         case EntityKind.PROJECT:
             return [*words_of(key), *words_of(title)], other
