@@ -38,7 +38,7 @@ class ImportRequest(Model):
 class ModelChoice(Model):
     """Which of the configured models is asked; the first of them unless something is said."""
 
-    provider: FilterText | None = Field(default=None, max_length=50, description="such as openai")
+    provider: FilterText | None = Field(default=None, max_length=50, description="such as openai; `rules` asks no model")
     model: FilterText | None = Field(default=None, max_length=200, description="such as gpt-5.2, or openai/gpt-5.2")
 
 

@@ -1,5 +1,6 @@
 """Retries, fallbacks, the ladder of forms and the deadline, on the real library; counts are of calls on the wire."""
 
+import json
 import sys
 from collections.abc import Callable
 
@@ -7,10 +8,12 @@ import pytest
 
 from core.errors import AiNotConfigured, AiProviderUnavailable, DomainError
 from core.llm.breaker import FAILURES, PAUSE_SECONDS, Breaker
+from core.llm.library import load_library
 from core.llm.port import Deadline, LanguageModel, Reply
 from schemas.errors import ErrorCode
 from tests.core.llm.conftest import FORM, KEY, PLAN, QUESTION, run
 from tests.support.fake_provider import Act, FakeProvider, answer, hang, raw, status, stream, tool
+from tests.support.servers import ROOT, free_port
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning"),  # the library's own are not ours to mend
@@ -93,6 +96,11 @@ def test_an_overloaded_provider_is_asked_again_when_it_says_and_not_when_that_is
     with pytest.raises(AiProviderUnavailable):
         ask(model)
     assert len(provider.asked) == 1
+
+
+def test_a_provider_that_is_not_there_is_unavailable(provider: FakeProvider, models: Make) -> None:
+    with pytest.raises(AiProviderUnavailable, match="cannot be reached"):
+        ask(models(ai_api_base=f"http://127.0.0.1:{free_port()}/v1"))
 
 
 def test_the_next_model_is_asked_when_the_provider_fails(provider: FakeProvider, models: Make) -> None:
@@ -195,7 +203,20 @@ def test_a_stream_that_fails_before_its_first_piece_is_asked_for_again(provider:
     assert reply.calls == 2
 
 
-# -- without the library
+# -- without the library, and with it
+
+
+def test_the_library_knows_the_default_model_of_each_provider(provider: FakeProvider) -> None:
+    known = load_library().model_cost
+    table = json.loads((ROOT / "core" / "llm" / "providers.json").read_text("utf-8"))
+
+    hosted = {name: entry["model"] for name, entry in table.items() if not entry.get("local")}
+
+    assert len(hosted) >= 9
+    names = {
+        name: {model, f"{name}/{model}", model.partition("/")[2]} for name, model in hosted.items()
+    }  # openrouter's: vendor/model
+    assert [name for name, possible in names.items() if not possible & known.keys()] == []
 
 
 def test_without_the_extra_a_model_is_not_configured_and_the_extra_is_named(
