@@ -29,6 +29,8 @@ class AgentLimits(Model):
     """Bounds that are worth showing before somebody runs into them."""
 
     max_patches: int = Field(description="in one patch set")
+    max_agent_patches: int = Field(description="in one that an agent has made with a model")
+    max_message_characters: int = Field(description="of one message to the chat")
     max_import_bytes: int
     max_description_characters: int
     max_feedback_characters: int

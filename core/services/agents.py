@@ -10,7 +10,8 @@ from core.rules.commands import HELP
 from core.services.asking import MODEL, RULES
 from core.services.decomposing import FEWEST, MOST
 from schemas.agents import AgentCapability, AgentLimits, AgentName, CapabilitiesResponse
-from schemas.patches import MAX_PATCHES, OPS
+from schemas.chat import MAX_MESSAGE
+from schemas.patches import MAX_AGENT_PATCHES, MAX_PATCHES, OPS
 from schemas.planning import MAX_DESCRIPTION, MAX_FEEDBACK, MAX_OUTLINE_BYTES
 
 CREATED = ("create_task", "add_dependency")
@@ -37,6 +38,8 @@ def get_capabilities(ctx: Context, tools: Sequence[dict[str, JsonValue]]) -> Cap
         commands=HELP,
         limits=AgentLimits(
             max_patches=MAX_PATCHES,
+            max_agent_patches=MAX_AGENT_PATCHES,
+            max_message_characters=MAX_MESSAGE,
             max_import_bytes=MAX_OUTLINE_BYTES,
             max_description_characters=MAX_DESCRIPTION,
             max_feedback_characters=MAX_FEEDBACK,

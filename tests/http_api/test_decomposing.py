@@ -108,5 +108,6 @@ def test_the_agents_say_what_they_can_do_and_list_the_tools_of_mcp(api: httpx2.C
     assert all(set(agent["actions"]) <= set(known["actions"]) for agent in known["agents"])
     assert len(known["actions"]) == 12
     assert known["models"] == []
-    assert known["limits"]["max_subtasks"] == 20
+    limits = known["limits"]
+    assert (limits["max_subtasks"], limits["max_agent_patches"], limits["max_patches"]) == (20, 500, 10_000)
     assert known["tools"] == json.loads(SNAPSHOT.read_text("utf-8"))
