@@ -1,6 +1,8 @@
 """When it is not the caller's fault."""
 
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -8,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from core.settings import Settings
+from core.wiring import Orchestrator
 from http_api.app import create_app
 from tests.support.http import refused
 
@@ -30,6 +33,23 @@ async def test_without_its_database_the_gateway_lives_and_is_not_ready(app: Fast
     error = refused(ready, 503, "DATABASE_ERROR")
     assert error["retryable"] is True
     assert ready.headers["retry-after"] == "1"
+
+
+async def test_a_schema_of_another_version_is_not_ready(tmp_path: Path) -> None:
+    database = Settings(_env_file=None, database_url=f"sqlite:///{tmp_path / 'plan.db'}")
+    orchestrator = Orchestrator(database)
+    orchestrator.start(create=True)
+    orchestrator.close()
+    app = create_app(database)
+    async with client(app) as api:
+        before = await api.get("/health/ready")
+        with closing(sqlite3.connect(tmp_path / "plan.db", isolation_level=None)) as other:
+            other.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
+        after, live = await api.get("/health/ready"), await api.get("/health/live")
+    app.state.orchestrator.close()
+
+    assert before.status_code == live.status_code == 200
+    refused(after, 503, "DATABASE_ERROR")
 
 
 async def test_a_bug_is_answered_with_the_request_id_only_and_logged_once(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
