@@ -136,7 +136,7 @@ def restore_project(state: WorkingState, index: int, patch: RestoreProject) -> N
     deletion_id = project.deletion_id
     project = state.own_project(project.id, index)
     project.deleted_at = project.deletion_id = None
-    # No dependency of a task in a deleted project could change, so the cycle rule need not look again.
+    # The cycle rule has looked at these tasks when they went, and nothing could change their dependencies since.
     for task in list(state.tasks.values()):
         if task.deletion_id == deletion_id and task.project_id == project.id:
             _restore_row(state, index, task, cascaded=True)

@@ -149,7 +149,9 @@ def _arrows(state: WorkingState) -> Arrows:
         if task_id in counted:
             return True
         task = tasks.get(task_id)
-        return task.deleted_at is None if task is not None else graph[task_id].live
+        if task is None:
+            return graph[task_id].live
+        return task.deletion_id == state.projects[task.project_id].deletion_id  # what went with its project comes back unasked
 
     def parent_of(task_id: str) -> str | None:
         task = tasks.get(task_id)

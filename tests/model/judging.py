@@ -66,10 +66,17 @@ def _satisfies(schema: Item, value: Any) -> bool:
 
 
 def _has_cycle(state: State, stored: State) -> bool:
-    """Whether anything would wait for itself. What ends a new dependency counts even if the set deletes it again."""
+    """Whether anything would wait for itself.
+
+    What ends a new dependency counts even if the set deletes it again, and so does what went with its project.
+    """
     ends = {key for edge in state.edges - stored.edges for key in edge}
     counted = ends | {above for key in ends for above in state.above(key)}
-    live = {key for key, item in state.tasks.items() if item["deletion"] is None or key in counted}
+    live = {
+        key
+        for key, item in state.tasks.items()
+        if item["deletion"] == state.projects[item["project"]]["deletion"] or key in counted
+    }
     follows: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for key in live:
         follows.setdefault(("start", key), []).append(("end", key))

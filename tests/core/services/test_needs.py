@@ -6,6 +6,9 @@ import pytest
 
 from core.context import Context
 from core.errors import ConcurrentUpdate, InvalidPatch
+from core.patches.needs import needs_of
+from core.patches.parse import parse_patches
+from core.patches.snapshot import Needs
 from core.services import patch_sets, projects
 from schemas.changes import ApplyResponse
 from schemas.patches import PatchSet
@@ -197,3 +200,27 @@ def test_a_move_to_the_end_finds_the_end_where_the_same_set_has_put_its_task(
     *others, last = siblings(ctx, "WEB-1")
     assert others == before
     assert last not in before
+
+
+def test_refs_are_stored_nowhere_so_nothing_is_loaded_for_them() -> None:
+    patches = [
+        {"op": "create_task", "project": "$p", "ref": "$a", "fields": {"title": "A"}},
+        {"op": "create_task", "before": "$a", "fields": {"title": "B"}, "depends_on": ["$a"]},
+        {"op": "move_task", "task": "$a", "parent": "$b", "after": "$c"},
+    ]
+
+    assert needs_of(parse_patches(patches), {}) == Needs(placements=2)
+
+
+def test_a_cycle_does_not_hide_in_a_project_that_its_set_deletes(ctx: Context, web: ApplyResponse) -> None:
+    apply(ctx, {"op": "create_task", "project": "WEB", "fields": {"title": "Five"}, "depends_on": ["WEB-2"]})
+    delete_project = {"op": "delete_project", "project": "WEB"}
+
+    for change in (
+        {"op": "add_dependency", "task": "WEB-1", "depends_on": "WEB-5"},
+        {"op": "move_task", "task": "WEB-2", "parent": "WEB-5"},
+    ):
+        with pytest.raises(InvalidPatch, match="would make a cycle"):
+            apply(ctx, change, delete_project)
+
+    apply(ctx, {"op": "add_dependency", "task": "WEB-1", "depends_on": "WEB-5"}, {"op": "delete_task", "task": "WEB-2"})

@@ -172,7 +172,7 @@ def test_a_set_applied_in_part_is_reverted_in_that_part(ctx: Context, web: Apply
 
 def test_a_conflict_of_a_revert_names_key_field_and_the_three_values(ctx: Context, web: ApplyResponse) -> None:
     applied = apply(ctx, {"op": "update_task", "task": "WEB-2", "fields": {"status": "done", "links": {"gh": "1"}}})
-    apply(ctx, {"op": "update_task", "task": "WEB-2", "fields": {"status": "blocked", "links": {"gh": "2", "jira": "3"}}})
+    later = apply(ctx, {"op": "update_task", "task": "WEB-2", "fields": {"status": "blocked", "links": {"gh": "2", "jira": "3"}}})
 
     with pytest.raises(ConcurrentUpdate) as refusal:
         reverting.revert_patch_set(ctx, applied)
@@ -181,6 +181,8 @@ def test_a_conflict_of_a_revert_names_key_field_and_the_three_values(ctx: Contex
         ("WEB-2", "status", "completed", "blocked", "todo"),
         ("WEB-2", "links.gh", "1", "2", None),
     }
+    hints = {issue.hint for issue in refusal.value.details}
+    assert hints == {f"revert {later} first, or bring WEB back to revision 2 with everything since"}
 
 
 def test_a_restore_is_taken_back_and_redone_with_exactly_its_rows(ctx: Context, web: ApplyResponse) -> None:
@@ -297,3 +299,19 @@ def test_a_revert_that_conflicts_about_the_project_itself_points_to_the_history(
     assert refusal.value.details[0].hint == (
         "revert the later set first; the history names it, or bring WEB back to revision 2 with everything since"
     )
+
+
+def test_a_task_goes_back_to_its_place_though_the_very_next_set_renumbered_it(ctx: Context) -> None:
+    def create(title: str, **place: str) -> dict[str, Any]:
+        return {"op": "create_task", "fields": {"title": title}, **(place or {"project": "OPS"})}
+
+    with narrow_gaps():
+        apply(ctx, {"op": "create_project", "key": "OPS", "fields": {"name": "Operations"}}, *map(create, "ABC"))
+        apply(ctx, create("x", after="OPS-1"), create("y", after="OPS-1"))
+        moved = apply(ctx, {"op": "move_task", "task": "OPS-3", "before": "OPS-1"})
+        apply(ctx, *(create("z", after="OPS-1") for _ in range(4)))  # more than the gap holds
+
+        reverting.revert_patch_set(ctx, moved)
+
+    order = [task.title for task in projects.get_project(ctx, "OPS", include_tasks=True).tasks or []]
+    assert order == ["A", "z", "z", "z", "z", "y", "x", "B", "C"]
