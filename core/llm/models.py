@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from core.errors import AiNotConfigured, ValidationFailed
-from core.llm.port import LanguageModel
-from core.llm.providers import configured
 from core.settings import Settings
 from schemas.errors import ErrorCode, Issue
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # most processes have no model, and start without all this
     from core.llm.asking import Asked
+    from core.llm.port import LanguageModel
+    from core.llm.providers import Endpoint
 
 SET_UP = "set AI_PROVIDER and AI_API_KEY, or import a written plan, which needs no model"
 
@@ -18,13 +18,17 @@ class ConfiguredModels:
     """The `Models` of a process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._endpoints = configured(settings)
+        self._endpoints: list[Endpoint] = []
+        if settings.ai_provider is not None:
+            from core.llm.providers import configured
+
+            self._endpoints = configured(settings)
         self._asked: list[Asked] = []  # what calls have taught, for as long as the process lives
 
     def names(self) -> list[str]:
         return [endpoint.name for endpoint in self._endpoints]
 
-    def choose(self, *, provider: str | None = None, model: str | None = None) -> LanguageModel:
+    def choose(self, *, provider: str | None = None, model: str | None = None) -> "LanguageModel":
         """Return the first model that fits, with all those behind it in the order of the settings as its fallbacks."""
         if not self._endpoints:
             raise AiNotConfigured(hint=SET_UP)
@@ -34,7 +38,7 @@ class ConfiguredModels:
             raise AiNotConfigured(f"{chosen.name} cannot be asked: {chosen.missing} is not set.", hint=f"set {chosen.missing}")
         return self._chain(place)
 
-    def _chain(self, place: int) -> LanguageModel:
+    def _chain(self, place: int) -> "LanguageModel":
         from core.llm.asking import Asked, ModelChain  # most processes never ask
         from core.llm.breaker import Breaker
 
