@@ -33,7 +33,7 @@ def seconds(examples: int) -> float:
 
 
 def play(machine: type[Model], examples: int, batch: int, record_property: Record) -> None:
-    """Run one batch; how many steps it compared is put on record (`--junitxml`)."""
+    """Run one batch; how many steps it compared is put on record (`--junitxml=FILE -o junit_family=xunit1`)."""
     steps = count()
     run = settings(
         max_examples=examples,
