@@ -21,8 +21,9 @@ def net_changes(changes: Iterable[Change]) -> list[Change]:
     by_item: dict[tuple[EntityKind, str], list[Change]] = {}
     for change in changes:
         by_item.setdefault((change.kind, change.id), []).append(change)
-    was_gone = {steps[0].key for steps in by_item.values() if not _lived_before(steps[0])}
-    is_gone = {steps[-1].key for steps in by_item.values() if not _lives_after(steps[-1])}
+    tasks = [steps for (kind, _), steps in by_item.items() if kind is EntityKind.TASK]  # comments bear the key of theirs
+    was_gone = {steps[0].key for steps in tasks if not _lived_before(steps[0])}
+    is_gone = {steps[-1].key for steps in tasks if not _lives_after(steps[-1])}
     nets = (_net(steps, was_gone, is_gone) for steps in by_item.values())
     return [net for net in nets if net is not None]
 

@@ -244,3 +244,14 @@ def test_a_diff_counts_comments_and_dependencies() -> None:
     assert totals == {"comments_added": 1, "dependencies_added": 1, "dependencies_removed": 1}
     world.apply({"op": "add_dependency", "task": "WEB-5", "depends_on": "WEB-3"})
     assert [change.key for change in between(world, 2, 4)] == [], "what went and came back is no difference"
+
+
+def test_a_comment_on_a_task_does_not_hide_the_dependencies_on_it() -> None:
+    world = started()
+    world.apply(
+        {"op": "remove_dependency", "task": "WEB-5", "depends_on": "WEB-3"}, {"op": "add_comment", "task": "WEB-3", "body": "x"}
+    )
+
+    edges = [change.fields["depends_on"] for change in between(world, 1, 2) if change.kind is EntityKind.TASK]
+
+    assert edges == [{"before": ["WEB-3"], "after": []}]
