@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from core.patches.outline import in_outline_order
 from core.patches.plan import Effects, Plan
-from core.patches.ranking import LightProject, Standing, connected, in_outline_order
+from core.patches.ranking import LightProject, Standing, connected
 from core.patches.schedule import critical_path_of
 from core.patches.snapshot import ProjectRecord, TaskRecord
 from core.patches.text import show_listed, show_minutes

@@ -5,6 +5,7 @@ from typing import Any, assert_never
 
 from core.patches.fields import apply_project_fields, apply_task_fields
 from core.patches.keys import derived_key
+from core.patches.outline import in_outline_order
 from core.patches.placement import (
     anchor_fits,
     parent_and_anchor,
@@ -119,7 +120,7 @@ def delete_project(state: WorkingState, index: int, patch: DeleteProject) -> Non
     touch(state, index, project, "deleted")
     project = state.own_project(project.id, index)
     project.deleted_at, project.deletion_id = state.now, deletion_id
-    for task in tasks:
+    for task in in_outline_order(tasks):
         _delete_row(state, index, task, deletion_id, cascaded=True)
 
 
@@ -137,9 +138,9 @@ def restore_project(state: WorkingState, index: int, patch: RestoreProject) -> N
     project = state.own_project(project.id, index)
     project.deleted_at = project.deletion_id = None
     # The cycle rule has looked at these tasks when they went, and nothing could change their dependencies since.
-    for task in list(state.tasks.values()):
-        if task.deletion_id == deletion_id and task.project_id == project.id:
-            _restore_row(state, index, task, cascaded=True)
+    gone = [task for task in state.tasks.values() if task.deletion_id == deletion_id and task.project_id == project.id]
+    for task in in_outline_order(gone):
+        _restore_row(state, index, task, cascaded=True)
 
 
 # -- tasks
@@ -235,7 +236,7 @@ def delete_task(state: WorkingState, index: int, patch: DeleteTask) -> None:
     touch_arrivals(state, index, [task, *below])
     deletion_id = _system(state, index).get("deletion_id") or state.ids.new_id()
     _delete_row(state, index, task, deletion_id, cascaded=False)
-    for item in below:
+    for item in in_outline_order(below):
         _delete_row(state, index, item, deletion_id, cascaded=True)
 
 
@@ -263,9 +264,9 @@ def restore_task(state: WorkingState, index: int, patch: RestoreTask) -> None:
     else:
         deletion_id = task.deletion_id
         _restore_row(state, index, task, cascaded=False)
-        for item in state.below(task.id):
-            if state.tasks[item].deletion_id == deletion_id:
-                _restore_row(state, index, state.tasks[item], cascaded=True)
+        gone = [item for item in map(state.tasks.__getitem__, state.below(task.id)) if item.deletion_id == deletion_id]
+        for item in in_outline_order(gone):
+            _restore_row(state, index, item, cascaded=True)
         state.moved[task.id] = index  # its edges come back: the cycle rule looks again
 
 

@@ -1,11 +1,10 @@
 """Which tasks may be worked on next, best first: by priority, critical path, due date, then outline order."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from operator import attrgetter
 
+from core.patches.outline import in_outline_order
 from core.patches.schedule import slack_of
 from schemas.primitives import CLOSED_STATUSES, Priority, ProjectStatus, TaskStatus
 
@@ -77,19 +76,6 @@ def connected(project: LightProject) -> list[Standing]:
     for task_id in several:  # as tasks show them
         by_id[task_id].depends_on.sort(key=lambda key: int(key.rpartition("-")[2]))
     return project.steps
-
-
-def in_outline_order(steps: Iterable[Standing]) -> list[Standing]:
-    """Return the steps depth first, siblings by position."""
-    children: dict[str | None, list[Standing]] = defaultdict(list)
-    for step in sorted(steps, key=attrgetter("position", "id"), reverse=True):
-        children[step.parent_id].append(step)
-    waiting, ordered = list(children[None]), []
-    while waiting:
-        step = waiting.pop()
-        ordered.append(step)
-        waiting += children.get(step.id, ())
-    return ordered
 
 
 def _candidates(outline: Sequence[Standing]) -> list[Standing]:

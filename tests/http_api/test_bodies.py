@@ -102,6 +102,14 @@ def test_patch_sets_may_be_larger(api: httpx2.Client) -> None:
     refused(api.post("/agent/validate", content=b" " * (MAX_LARGE_BODY_BYTES + 1), headers=JSON), 413, "BODY_TOO_LARGE")
 
 
+def test_a_plan_of_5_mb_is_refused_with_the_way_out(api: httpx2.Client) -> None:
+    error = refused(api.post("/planner/import", json={"content": "- [ ] task\n" * 500_000}), 422, "VALIDATION_ERROR")
+
+    [issue] = error["details"]
+    assert (issue["path"], issue["message"]) == ("/content", "must be at most 1,000,000 characters")
+    assert issue["hint"] == "split the plan and import the parts into the same project"
+
+
 def test_an_announced_size_beyond_reason_is_refused_before_it_is_read(api: httpx2.Client) -> None:
     connection = http.client.HTTPConnection(api.base_url.host, api.base_url.port, timeout=10)
     with contextlib.closing(connection):

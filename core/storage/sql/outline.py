@@ -1,12 +1,12 @@
 """The tasks of a project in outline order: depth first, siblings by position."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
 
 from sqlalchemy import bindparam, select, tuple_
 
 from core.errors import InvalidCursor
+from core.patches.outline import in_outline_order
 from core.patches.snapshot import TaskRecord
 from core.storage.sql.display import Display
 from core.storage.sql.loading import UPWARDS
@@ -109,19 +109,3 @@ class Outline(Display):
         statement = TOP_LEVEL if parent_id is None else CHILDREN
         rows = self.rows(statement, project=project_id, parent=parent_id, position=position, id=task_id, limit=limit)
         return [task_record(row, self.codec) for row in rows]
-
-
-def in_outline_order(records: Iterable[TaskRecord]) -> list[TaskRecord]:
-    """Return live tasks depth first: parents before their children, siblings by position."""
-    children: dict[str | None, list[TaskRecord]] = defaultdict(list)
-    for record in records:
-        children[record.parent_id].append(record)
-    for siblings in children.values():
-        siblings.sort(key=lambda record: (record.position, record.id), reverse=True)
-    ordered: list[TaskRecord] = []
-    waiting = list(children[None])
-    while waiting:
-        record = waiting.pop()
-        ordered.append(record)
-        waiting.extend(children.get(record.id, ()))
-    return ordered

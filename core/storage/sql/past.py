@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
 
+from core.patches.outline import in_outline_order
 from core.patches.past import RENUMBERING, Past, Stamp, Step
 from core.storage.sql.history import CHANGE_COLUMNS, SUMMARIES, change_of, summary_of, touching_task
 from core.storage.sql.loading import TASKS_OF_PROJECT
 from core.storage.sql.names import EDGES_OF_PROJECT, PROJECTS_BY_ID
-from core.storage.sql.outline import in_outline_order
 from core.storage.sql.paging import Sorting, list_page
 from core.storage.sql.rows import COMMENT_COLUMNS, comment_model, project_model, project_record, task_record
 from core.storage.sql.session import WORKSPACE, Statement

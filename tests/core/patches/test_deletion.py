@@ -20,6 +20,19 @@ def test_deleting_takes_the_subtree_and_restoring_revives_exactly_that(world: Wo
     assert (world.project("WEB").task_count, world.task("WEB-1").leaf_count) == (4, 1)
 
 
+@pytest.mark.parametrize("target", [{"op": "delete_project", "project": "WEB"}, {"op": "delete_task", "task": "WEB-1"}])
+def test_what_goes_and_comes_with_an_item_is_told_in_outline_order(world: World, target: dict[str, Any]) -> None:
+    world.apply(create("first", before="WEB-2"), create("inner", parent="WEB-2"))
+    order = ["WEB-1", "WEB-6", "WEB-2", "WEB-7", "WEB-3"]
+    expected = ["WEB", *order, "WEB-4", "WEB-5"] if "project" in target else order
+
+    gone = world.apply(target)
+    back = world.apply({**target, "op": str(target["op"]).replace("delete", "restore")})
+
+    assert [change.key for change in gone.changes] == expected
+    assert [change.key for change in back.changes] == expected
+
+
 def test_without_cascade_live_children_block_a_deletion(world: World) -> None:
     two = only_issue(world.plan({"op": "delete_task", "task": "WEB-1", "cascade": False}).issues)
     world.apply({"op": "delete_task", "task": "WEB-3"})
