@@ -102,6 +102,27 @@ def test_patch_sets_may_be_larger(api: httpx2.Client) -> None:
     refused(api.post("/agent/validate", content=b" " * (MAX_LARGE_BODY_BYTES + 1), headers=JSON), 413, "BODY_TOO_LARGE")
 
 
+def test_a_client_that_listens_only_after_sending_hears_why_its_body_is_refused(api: httpx2.Client) -> None:
+    connection = http.client.HTTPConnection(api.base_url.host, api.base_url.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", "/api/v1/projects", body=b" " * (4 * MAX_BODY_BYTES), headers={**JSON, "Connection": "close"})
+
+        answer = connection.getresponse()
+
+        assert (answer.status, json.load(answer)["error"]["code"]) == (413, "BODY_TOO_LARGE")
+
+
+def test_a_client_that_asks_first_is_refused_before_it_sends(api: httpx2.Client) -> None:
+    connection = http.client.HTTPConnection(api.base_url.host, api.base_url.port, timeout=10)
+    with contextlib.closing(connection):
+        connection.putrequest("POST", "/api/v1/projects")
+        for name, value in {**JSON, "Content-Length": str(MAX_BODY_BYTES + 1), "Expect": "100-continue"}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+
+        assert connection.getresponse().status == 413
+
+
 def test_a_plan_of_5_mb_is_refused_with_the_way_out(api: httpx2.Client) -> None:
     error = refused(api.post("/planner/import", json={"content": "- [ ] task\n" * 500_000}), 422, "VALIDATION_ERROR")
 
