@@ -177,9 +177,22 @@ def live_task(ctx: Context, tx: Transaction, name: str) -> Task:
     if task.deleted_at is not None:
         raise DeletedResource(
             f"{task.key} was deleted at {task.deleted_at:%Y-%m-%dT%H:%M:%SZ}",
-            hint=f"use restore_task {task.key}, or revert the patch set that deleted it",
+            hint=f"use {_way_back(ctx, tx, task)}, or revert the patch set that deleted it",
         )
     return task
+
+
+def _way_back(ctx: Context, tx: Transaction, task: Task) -> str:
+    """Return the operation that comes first: what holds a deleted task is restored before it, and mostly with it."""
+    project = tx.find_project(task.project_id)
+    if project is not None and project.deleted_at is not None:
+        return f"restore_project {project.key}"
+    while task.parent_id is not None:
+        parent = tx.find_task(task.parent_id, today=ctx.today)
+        if parent is None or parent.deleted_at is None:
+            break
+        task = parent
+    return f"restore_task {task.key}"
 
 
 def task_named(ctx: Context, tx: Transaction, name: str) -> Task:

@@ -66,6 +66,22 @@ def test_a_deleted_task_says_how_to_restore_it(ctx: Context, web: ApplyResponse)
     assert tasks.get_task(ctx, "WEB-2").title == "Auth"
 
 
+def test_a_task_that_went_with_another_says_what_brings_it_back(ctx: Context, web: ApplyResponse) -> None:
+    def advice() -> str | None:
+        with pytest.raises(DeletedResource) as refusal:
+            tasks.get_task(ctx, "WEB-2")
+        return refusal.value.details[0].hint
+
+    tasks.delete_task(ctx, "WEB-1")
+    with_its_parent = advice()
+    tasks.restore_task(ctx, "WEB-1")
+    projects.delete_project(ctx, "WEB")
+    with_its_project = advice()
+
+    assert with_its_parent == "use restore_task WEB-1, or revert the patch set that deleted it"
+    assert with_its_project == "use restore_project WEB, or revert the patch set that deleted it"
+
+
 def test_an_unknown_task_names_its_neighbours(ctx: Context, web: ApplyResponse) -> None:
     with pytest.raises(NotFound) as refusal:
         tasks.get_task(ctx, "WEB-50")
