@@ -1,6 +1,6 @@
 """Read the raw patches of a set one by one, so that a malformed patch never hides the others' issues."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
@@ -59,24 +59,28 @@ def parse_patches(raw: Sequence[Any]) -> ParsedPatches:
     """Return the sound patches of `raw` and every issue of form."""
     parsed = ParsedPatches(refs=_declared_refs(raw))
     for index, patch in enumerate(find_patches(raw) or map(read_patch, raw, count())):
-        if isinstance(patch, list):
-            parsed.issues += patch
-            parsed.mentions += _mentions(index, raw[index], {issue.path for issue in patch})
-            continue
-        if isinstance(patch, CREATIONS) and patch.ref and parsed.refs[patch.ref] != index:
-            message = f"{patch.ref} is already created by patch {parsed.refs[patch.ref]}"
-            parsed.issues.append(
-                Issue(
-                    path=f"/patches/{index}/ref",
-                    code=ErrorCode.INVALID_PATCH,
-                    message=message,
-                    hint="give each new item its own ref",
-                    patch_index=index,
-                )
-            )
-            continue
-        parsed.patches.append((index, patch))
+        wrong = patch if isinstance(patch, list) else []
+        if taken := _taken_ref(index, raw[index], parsed.refs):
+            wrong = [*wrong, taken]
+        if wrong or isinstance(patch, list):
+            parsed.issues += wrong
+            parsed.mentions += _mentions(index, raw[index], {issue.path for issue in wrong})
+        else:
+            parsed.patches.append((index, patch))
     return parsed
+
+
+def _taken_ref(index: int, item: Any, refs: Mapping[str, int]) -> Issue | None:
+    """Return the issue of a creation, sound or not, whose ref an earlier one declares."""
+    if not _declares_ref(item) or refs[item["ref"]] == index:
+        return None
+    return Issue(
+        path=f"/patches/{index}/ref",
+        code=ErrorCode.INVALID_PATCH,
+        message=f"{item['ref']} is already created by patch {refs[item['ref']]}",
+        hint="give each new item its own ref",
+        patch_index=index,
+    )
 
 
 def _mentions(index: int, item: Any, reported: set[str]) -> list[Mention]:
@@ -95,6 +99,10 @@ def _declared_refs(raw: Sequence[Any]) -> dict[str, int]:
     """Return which creation declares each ref first, whether or not its form is sound."""
     refs: dict[str, int] = {}
     for index, item in enumerate(raw):
-        if isinstance(item, dict) and isinstance(ref := item.get("ref"), str) and item.get("op") in CREATING_OPS:
-            refs.setdefault(ref, index)
+        if _declares_ref(item):
+            refs.setdefault(item["ref"], index)
     return refs
+
+
+def _declares_ref(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("ref"), str) and item.get("op") in CREATING_OPS

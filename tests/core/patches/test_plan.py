@@ -263,3 +263,18 @@ def test_a_parent_that_a_patch_names_without_effect_counts_its_children_all_the_
 
     assert (world.task("WEB-1").subtask_count, world.task("WEB-1").leaf_count) == (3, 3)
     assert world.task("WEB-1").revision == 2
+
+
+def test_a_ref_created_twice_hides_nothing_else_that_is_wrong_with_its_patch(world: World) -> None:
+    first, nowhere = create("one", ref="$a"), create("two", ref="$a", parent="$missing")
+    malformed = create("x" * 300, ref="$a", parent="$missing")
+
+    issues = world.plan(first, nowhere, malformed).issues
+
+    assert sorted((issue.patch_index, issue.path) for issue in issues) == [
+        (1, "/patches/1/parent"),
+        (1, "/patches/1/ref"),
+        (2, "/patches/2/fields/title"),
+        (2, "/patches/2/parent"),
+        (2, "/patches/2/ref"),
+    ]
