@@ -126,9 +126,10 @@ class Endpoint:
     def _make(self) -> "MCPServer[Orchestrator]":
         from mcp.server.transport_security import TransportSecuritySettings
 
-        from mcp_server.server import build_server
+        from mcp_server.server import build_server, declared_tools
 
         server = (self._make_server or build_server)(self._orchestrator)
+        declared_tools()  # here, and not on the event loop when the first client asks for them
         server.streamable_http_app(
             streamable_http_path=PATH,
             stateless_http=self._orchestrator.settings.mcp_shared_secret is not None,

@@ -21,7 +21,7 @@ from core.wiring import Orchestrator
 from mcp_server.errors import refusal
 from mcp_server.prompts import add_prompts
 from mcp_server.resources import add_resources
-from mcp_server.strict import StrictTool
+from mcp_server.strict import LateTools, StrictTool
 from mcp_server.subscriptions import add_subscriptions
 from mcp_server.tools import patch_sets, projects, tasks
 
@@ -67,8 +67,9 @@ class OrchestratorServer(MCPServer[Orchestrator]):
     """The SDK's server, with our own words for a tool that is unknown or switched off."""
 
     def __init__(self, offered: Sequence[str], **options: Any) -> None:
-        super().__init__("orchestrator", tools=[_declared()[name] for name in offered], **options)
+        super().__init__("orchestrator", **options)
         self._offered = tuple(offered)
+        self._tool_manager = LateTools(lambda: [declared_tools()[name] for name in offered])
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Orchestrator, Any] | None = None
@@ -87,7 +88,7 @@ def _no_such_tool(name: str, offered: Sequence[str]) -> DomainError:
 
 
 @cache
-def _declared() -> dict[str, StrictTool]:
+def declared_tools() -> dict[str, StrictTool]:
     """Return every tool of the catalogue; the descriptions are the functions' docstrings."""
     return {
         function.__name__: StrictTool.from_function(
@@ -143,6 +144,6 @@ def catalogue() -> list[dict[str, Any]]:
             input_schema=tool.parameters,
             annotations=tool.annotations,
         )
-        for tool in _declared().values()
+        for tool in declared_tools().values()
     ]
     return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]

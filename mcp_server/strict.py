@@ -5,11 +5,13 @@ leave a model guessing. `Tool` is importable but half internal, so this module a
 """
 
 import logging
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.tools import Tool, ToolManager
 from mcp.types import CallToolResult
 from pydantic import ValidationError
 
@@ -55,6 +57,24 @@ class StrictTool(Tool):
         except ValidationError as error:
             wrong = list(error.errors(include_url=False, include_input=False))
         return refusal(invalid_arguments(self.name, list(self.parameters["properties"]), unknown, wrong))
+
+
+class LateTools(ToolManager):
+    """Tools that are declared when they are first listed or called: their schemas would be a twentieth of a cold start."""
+
+    def __init__(self, declare: Callable[[], Sequence[StrictTool]]) -> None:
+        super().__init__()
+        self._declare = declare
+
+    @cached_property
+    def _declared(self) -> dict[str, StrictTool]:
+        return {tool.name: tool for tool in self._declare()}
+
+    def get_tool(self, name: str) -> Tool | None:
+        return self._declared.get(name)
+
+    def list_tools(self) -> list[Tool]:
+        return list(self._declared.values())
 
 
 def published(schema: dict[str, Any]) -> dict[str, Any]:
