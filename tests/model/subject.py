@@ -100,7 +100,7 @@ class _Sqlite:
             connection.execute("BEGIN")
             found = {}
             for table in TABLES:
-                cursor = connection.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608
+                cursor = connection.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608  # our own table names
                 self.columns[table] = [column[0] for column in cursor.description]
                 found[table] = cursor.fetchall()
             return found
@@ -122,7 +122,7 @@ class _Postgresql:
         with self._connection.transaction():
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             for table in TABLES:
-                query = f"SELECT * FROM {table} WHERE workspace_id = %s ORDER BY ctid"  # noqa: S608
+                query = f"SELECT * FROM {table} WHERE workspace_id = %s ORDER BY ctid"  # noqa: S608  # our own table names
                 cursor = self._connection.execute(query.encode(), [self._workspace])
                 self.columns[table] = [column.name for column in cursor.description or ()]
                 found[table] = cursor.fetchall()

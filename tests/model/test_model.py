@@ -45,7 +45,7 @@ def play(machine: type[Model], examples: int, batch: int, record_property: Recor
         suppress_health_check=list(HealthCheck),  # examples are large on purpose
     )
 
-    class Counted(machine):  # type: ignore[valid-type, misc]
+    class Counted(machine):  # type: ignore[valid-type, misc]  # the class is an argument
         def count(self) -> None:
             next(steps)
 

@@ -11,7 +11,7 @@ from core.services import asking, patch_sets
 from core.services.planning import Refined
 from schemas.patches import PatchSetQuery
 from schemas.planning import RefineRequest
-from tests.core.agents.conftest import Scripted, answer, op
+from tests.core.agents.conftest import JsonObject, Scripted, answer, op
 
 Make = Callable[..., Scripted]
 GOOD = answer(op("update_task", target="K6", set={"assignee": "ann"}))
@@ -22,9 +22,9 @@ def refine(world: Scripted, *, dry_run: bool = False) -> Refined:
     return asyncio.run(asking.refine_plan(world.ctx, request, dry_run=dry_run))
 
 
-def wrong(*fields: str) -> dict[str, object]:
+def wrong(*fields: str) -> JsonObject:
     """Return an answer with one thing wrong for each field."""
-    return answer(*(op("update_task", target="K6", set={name: "nonsense"}) for name in fields))  # type: ignore[return-value]
+    return answer(*(op("update_task", target="K6", set={name: "nonsense"}) for name in fields))
 
 
 def test_what_the_validator_refuses_goes_back_in_terms_of_the_answer(scripted: Make) -> None:
