@@ -1,9 +1,12 @@
-"""What must never be committed."""
+"""What the repository holds, and what must never be committed."""
 
 import re
 import subprocess
 import sysconfig
+import tomllib
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,6 +21,20 @@ def text_files() -> list[Path]:
     )
     files = [ROOT / name for name in listing.stdout.decode().split("\0") if name]
     return [file for file in files if file.is_file() and b"\0" not in file.read_bytes()[:8_192]]
+
+
+def test_packages_and_folders_are_those_of_the_design_card() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = [project["project"]["dependencies"], *project["project"]["optional-dependencies"].values(), *_development(project)]
+    required = {match[0] for one in chain.from_iterable(groups) if (match := re.match(r"[a-z0-9-]+", one))}
+
+    assert {"mcp", "fastapi", "uvicorn", "pydantic", "sqlalchemy", "litellm", "jsonschema", "pytest"} <= required
+    for name in ("pyproject.toml", "README.md", "core", "mcp_server", "http_api", "tests", "schemas"):
+        assert (ROOT / name).exists()
+
+
+def _development(project: dict[str, Any]) -> list[list[str]]:
+    return [[one for one in group if isinstance(one, str)] for group in project["dependency-groups"].values()]
 
 
 def test_no_file_names_a_package_registry_or_a_path_of_one_machine() -> None:

@@ -42,6 +42,23 @@ def test_answers_carry_security_headers(api: httpx2.Client) -> None:
         assert "server" not in answer.headers
 
 
+def test_cookies_are_neither_set_nor_taken_for_credentials(api: httpx2.Client) -> None:
+    """A page can make browsers send cookies along; nothing here would look at one. See also `test_only_a_bearer_key_is_a_key`."""
+    page = {"Origin": "http://localhost:3000", "Cookie": "session=1"}
+    preflight = page | {"Access-Control-Request-Method": "POST"}
+
+    answers = [
+        api.get("/projects", headers=page),
+        api.post("/projects", json={"name": "Cookies"}, headers=page),
+        api.get("/nothing", headers=page),
+        api.options("/projects", headers=preflight),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 201, 404, 204]
+    for answer in answers:
+        assert not {"set-cookie", "access-control-allow-credentials"} & set(answer.headers)
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "testserver", "127.0.0.1.evil.example", "localhost.evil.example:8000", "192.168.0.7", ""]
 )

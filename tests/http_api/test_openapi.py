@@ -43,6 +43,38 @@ def test_the_title_and_version_are_those_of_the_specification(document: dict[str
     assert (document["info"]["title"], document["info"]["version"]) == ("Databricks Orchestrator API", "1.0.0")
 
 
+# method, path below /api/v1, and the parameters in path and query that the specification names, with their defaults
+SPECIFIED: list[tuple[str, str, dict[str, Any]]] = [
+    ("get", "/projects", {"per_page": 20, "status": []}),
+    ("post", "/projects", {}),
+    ("get", "/projects/{project_id}", {"project_id": None, "include_tasks": True}),
+    ("put", "/projects/{project_id}", {"project_id": None}),
+    ("delete", "/projects/{project_id}", {"project_id": None, "cascade": True}),
+    ("get", "/tasks", {"project_id": None, "parent_id": None, "status": [], "assignee": None}),
+    ("post", "/tasks", {}),
+    ("get", "/tasks/{task_id}", {"task_id": None, "include_subtasks": True}),
+    ("put", "/tasks/{task_id}", {"task_id": None}),
+    ("post", "/tasks/{task_id}/decompose", {"task_id": None}),
+    ("post", "/planner/generate", {}),
+    ("post", "/planner/refine", {}),
+    ("post", "/planner/apply", {}),
+    ("post", "/agent/chat", {}),
+    ("get", "/agent/capabilities", {}),
+    ("post", "/agent/validate", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "expected"), SPECIFIED, ids=lambda part: part if isinstance(part, str) else "")
+def test_every_route_of_the_specification_is_there_with_its_parameters_and_defaults(
+    document: dict[str, Any], method: str, path: str, expected: dict[str, Any]
+) -> None:
+    parameters = document["paths"][f"/api/v1{path}"][method].get("parameters", [])
+    defaults = {parameter["name"]: parameter["schema"].get("default") for parameter in parameters}
+
+    assert {name: defaults[name] for name in expected} == expected
+    assert {parameter["name"] for parameter in parameters if parameter.get("required")} <= expected.keys()
+
+
 def test_operations_are_named_after_their_services_once(document: dict[str, Any]) -> None:
     names = [operation["operationId"] for _, operation in operations(document)]
 

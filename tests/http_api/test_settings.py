@@ -101,6 +101,19 @@ def test_requirements_pin_what_the_server_imports() -> None:
     assert (report.returncode, report.stderr) == (0, "")
 
 
+def test_the_composition_sets_what_exists() -> None:
+    composition = (ROOT / "compose.yaml").read_text("utf-8")
+    services = dict(re.findall(r"^  (\w+):\n((?:    .*\n)+)", composition, re.MULTILINE))
+    environment = dict(re.findall(r"^      ([A-Z_]+): \"?([^\"\n]+)\"?$", services["api"], re.MULTILINE))
+
+    settings = Settings.model_validate({name.lower(): value for name, value in environment.items()})
+
+    assert {name.lower() for name in environment} <= Settings.model_fields.keys()
+    assert {"database", "redis"} <= services.keys()
+    assert settings.redis_url is not None
+    assert ("@database/" in settings.database_url, "//redis:" in settings.redis_url.get_secret_value()) == (True, True)
+
+
 def test_the_image_copies_every_package_and_runs_as_nobody() -> None:
     image = (ROOT / "Dockerfile").read_text("utf-8")
     distribution = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from core.agents.sections import split_sections
 from core.errors import AiGenerationFailed, AiProviderError
 from core.llm.failures import PromptTooLong
-from core.llm.port import Message
+from core.llm.port import Message, Reply
 from core.services import asking
 from schemas.planning import PlanConstraints, PlannerRequest, PlannerResponse
 from tests.core.agents.conftest import JsonObject, Scripted, answer, op
@@ -139,6 +140,24 @@ def test_a_long_document_is_planned_by_section_and_merged_once(scripted: Make) -
     assert plan.questions == [f"What of Part {number}?" for number in (1, 2, 3)]
     assert plan.usage.attempts == 4
     assert all(len(shown) < 30_000 for shown in world.asked)
+
+
+def test_the_sections_of_a_long_document_are_planned_at_once(scripted: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = scripted(*[sections_and_merge(answer(op("create_project", ref="shop", title="Book shop")))] * 4)
+    complete, running, most = world.model.complete, 0, 0
+
+    async def counted(*args: Any, **kwargs: Any) -> Reply:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)  # a model takes its time: whoever else may ask asks now
+        running -= 1
+        return await complete(*args, **kwargs)
+
+    monkeypatch.setattr(world.model, "complete", counted)
+    generate(world, LONG)
+
+    assert most == 3
 
 
 def test_what_is_too_long_for_a_model_is_planned_in_shorter_sections(scripted: Make) -> None:
