@@ -6,10 +6,14 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from core.context import Context, Scope
+from core.errors import StorageBusy
+from core.executor import PATIENCE_SECONDS
 from http_api import metrics
 from http_api.dependencies import RequestContext
 from http_api.errors import refusals
 from schemas.primitives import Model
+
+READY_SECONDS = PATIENCE_SECONDS
 
 router = APIRouter(tags=["health"])
 
@@ -27,8 +31,15 @@ async def get_health() -> Health:
 
 @router.get("/health/ready", operation_id="get_readiness", responses={503: refusals()[503]})
 async def get_readiness(request: Request) -> Health:
-    """Answer while the store's threads serve calls, and the database answers with a schema this version knows; else 503."""
-    await request.app.state.orchestrator.context().run(_check)
+    """Answer while the store's thread serves calls, and the database answers with a schema this version knows; else 503.
+
+    The check waits its turn like any call, and no longer than any call waits for a locked database.
+    """
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await request.app.state.orchestrator.context().run(_check)
+    except TimeoutError:
+        raise StorageBusy(f"The store has not answered within {READY_SECONDS:g} seconds.") from None
     return Health()
 
 

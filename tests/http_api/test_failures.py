@@ -1,7 +1,9 @@
 """When it is not the caller's fault."""
 
+import asyncio
 import logging
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -9,9 +11,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from core.context import Context
 from core.settings import Settings
 from core.wiring import Orchestrator
 from http_api.app import create_app
+from http_api.routes import health
 from tests.support.http import refused
 
 
@@ -50,6 +54,36 @@ async def test_a_schema_of_another_version_is_not_ready(tmp_path: Path) -> None:
 
     assert before.status_code == live.status_code == 200
     refused(after, 503, "DATABASE_ERROR")
+
+
+async def test_a_store_that_is_stuck_is_not_ready_until_it_serves_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The database would answer, and nobody gets as far as to ask it."""
+    app = create_app(Settings(_env_file=None, database_url=f"sqlite:///{tmp_path / 'plan.db'}"))
+    orchestrator: Orchestrator = app.state.orchestrator
+    orchestrator.start(create=True)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def stuck(_: Context) -> None:
+        begun.set()
+        go_on.wait()
+
+    async with client(app) as api:
+        call = asyncio.create_task(orchestrator.context().run(stuck))
+        await asyncio.to_thread(begun.wait)
+        with monkeypatch.context() as patched:
+            patched.setattr(health, "READY_SECONDS", 0.05)
+            during, live = await api.get("/health/ready"), await api.get("/health/live")
+        go_on.set()
+        await call
+        after = await api.get("/health/ready")
+    orchestrator.close()
+
+    error = refused(during, 503, "STORAGE_BUSY")
+    assert (error["retryable"], during.headers["retry-after"]) == (True, "1")
+    assert live.status_code == after.status_code == 200
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_a_bug_is_answered_with_the_request_id_only_and_logged_once(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
