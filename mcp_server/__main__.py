@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from core.collector import collector_paused
 
 if TYPE_CHECKING:
-    from mcp.server import MCPServer
-
     from core.wiring import Orchestrator
+    from mcp_server.server import OrchestratorServer
 
 
 def main() -> None:
@@ -35,7 +34,7 @@ def main() -> None:
         orchestrator.close()
 
 
-def _set_up(options: argparse.Namespace) -> "tuple[Orchestrator, MCPServer[Orchestrator]]":
+def _set_up(options: argparse.Namespace) -> "tuple[Orchestrator, OrchestratorServer]":
     from core.settings import Auth
     from core.wiring import InvalidSettings, Orchestrator, load_settings
     from mcp_server.server import build_server
@@ -55,7 +54,7 @@ def _set_up(options: argparse.Namespace) -> "tuple[Orchestrator, MCPServer[Orche
         sys.exit(_usage_error(str(error)))
 
 
-def _serve_stdio(server: "MCPServer[Orchestrator]") -> None:
+def _serve_stdio(server: "OrchestratorServer") -> None:
     import anyio
 
     from mcp_server.era import serve_stdio
@@ -66,7 +65,7 @@ def _serve_stdio(server: "MCPServer[Orchestrator]") -> None:
         sys.exit(130)
 
 
-def _serve_http(orchestrator: "Orchestrator", server: "MCPServer[Orchestrator]", address: str) -> None:
+def _serve_http(orchestrator: "Orchestrator", server: "OrchestratorServer", address: str) -> None:
     """Serve streamable HTTP at `address`/mcp until the process is stopped. Exit 2 when it cannot be used."""
     from core.settings import Auth
     from mcp_server import http
@@ -88,7 +87,7 @@ def _usage_error(message: str) -> int:
 def _names(text: str) -> list[str]:
     if names := [name.strip() for name in text.split(",") if name.strip()]:
         return names
-    from mcp_server.server import TOOL_NAMES
+    from mcp_server.catalogue import TOOL_NAMES
 
     raise argparse.ArgumentTypeError(f"names no tool; there are: {', '.join(TOOL_NAMES)}")
 

@@ -21,6 +21,7 @@ from mcp.types import (
     PARSE_ERROR,
     CompleteRequestParams,
     CompleteResult,
+    CompletionsCapability,
     EmptyResult,
     ErrorData,
     JSONRPCError,
@@ -42,6 +43,24 @@ UNSUPPORTED_PROTOCOL_VERSION = -32022
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 
 
+def promise(server: MCPServer[Any]) -> None:
+    """Make the greeting tell what `serve_completions` and `serve_subscriptions` serve before they are called."""
+    low = server._lowlevel_server
+    of_handlers = low.get_capabilities
+
+    def promised(*args: Any, **options: Any) -> ServerCapabilities:
+        found = of_handlers(*args, **options)
+        found.completions = CompletionsCapability()
+        for lists in (found.tools, found.prompts, found.resources):
+            if lists is not None:
+                lists.list_changed = False  # ours never change, though whoever serves `subscriptions/listen` promises news
+        if found.resources is not None:
+            found.resources.subscribe = True
+        return found
+
+    low.get_capabilities = promised  # type: ignore[method-assign]  # the SDK has no setting for it in the stateless era
+
+
 def serve_subscriptions(
     server: MCPServer[Any],
     *,
@@ -54,17 +73,6 @@ def serve_subscriptions(
     low.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
     low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
     low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
-    promised = low.get_capabilities
-
-    def kept(*args: Any, **options: Any) -> ServerCapabilities:
-        """Return the capabilities without news of the lists: whoever serves `listen` promises them, and ours never change."""
-        found = promised(*args, **options)
-        for lists in (found.tools, found.prompts, found.resources):
-            if lists is not None:
-                lists.list_changed = False
-        return found
-
-    low.get_capabilities = kept  # type: ignore[method-assign]  # the SDK has no setting for it in the stateless era
 
 
 def serve_completions(server: MCPServer[Any], complete: Handler[CompleteRequestParams, CompleteResult]) -> None:

@@ -19,7 +19,7 @@ from core.wiring import Orchestrator
 from schemas.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from mcp.server import MCPServer
+    from mcp_server.server import OrchestratorServer
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -40,7 +40,7 @@ class Endpoint:
     """
 
     def __init__(
-        self, orchestrator: Orchestrator, make_server: "Callable[[Orchestrator], MCPServer[Orchestrator]] | None" = None
+        self, orchestrator: Orchestrator, make_server: "Callable[[Orchestrator], OrchestratorServer] | None" = None
     ) -> None:
         self._orchestrator = orchestrator
         self._make_server = make_server
@@ -66,7 +66,7 @@ class Endpoint:
 
     def tools(self) -> list[dict[str, Any]]:
         """Return the catalogue as tools/list answers it; the first call loads the library."""
-        from mcp_server.server import catalogue
+        from mcp_server.catalogue import catalogue
 
         return catalogue()
 
@@ -123,13 +123,13 @@ class Endpoint:
                 raise
             started.set_exception(failure)
 
-    def _make(self) -> "MCPServer[Orchestrator]":
+    def _make(self) -> "OrchestratorServer":
         from mcp.server.transport_security import TransportSecuritySettings
 
-        from mcp_server.server import build_server, declared_tools
+        from mcp_server.server import build_server
 
         server = (self._make_server or build_server)(self._orchestrator)
-        declared_tools()  # here, and not on the event loop when the first client asks for them
+        server.furnish()  # here, and not on the event loop when the first client asks for more than a greeting
         server.streamable_http_app(
             streamable_http_path=PATH,
             stateless_http=self._orchestrator.settings.mcp_shared_secret is not None,

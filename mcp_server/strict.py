@@ -6,9 +6,9 @@ leave a model guessing. `Tool` is importable but half internal, so this module a
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any
 
+from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool, ToolManager
@@ -59,22 +59,22 @@ class StrictTool(Tool):
         return refusal(invalid_arguments(self.name, list(self.parameters["properties"]), unknown, wrong))
 
 
-class LateTools(ToolManager):
-    """Tools that are declared when they are first listed or called: their schemas would be a twentieth of a cold start."""
+def offer(server: MCPServer[Any], tools: Sequence[StrictTool], no_such_tool: Callable[[str, Sequence[str]], DomainError]) -> None:
+    """Let `server` serve these tools and no others; `no_such_tool` makes the refusal of a name that is not among the offered."""
+    server._tool_manager = _StrictTools(tools, no_such_tool)
 
-    def __init__(self, declare: Callable[[], Sequence[StrictTool]]) -> None:
-        super().__init__()
-        self._declare = declare
 
-    @cached_property
-    def _declared(self) -> dict[str, StrictTool]:
-        return {tool.name: tool for tool in self._declare()}
+class _StrictTools(ToolManager):
+    def __init__(self, tools: Sequence[StrictTool], no_such_tool: Callable[[str, Sequence[str]], DomainError]) -> None:
+        super().__init__(tools=list(tools))
+        self._no_such_tool = no_such_tool
 
-    def get_tool(self, name: str) -> Tool | None:
-        return self._declared.get(name)
-
-    def list_tools(self) -> list[Tool]:
-        return list(self._declared.values())
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
+    ) -> Any:
+        if name not in self._tools:
+            return refusal(self._no_such_tool(name, list(self._tools)).detail(), step="call one that tools/list shows.")
+        return await super().call_tool(name, arguments, context, convert_result)
 
 
 def published(schema: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from core.settings import Settings
 from http_api.app import create_app
-from mcp_server.server import catalogue
+from mcp_server.catalogue import catalogue
 from scripts.error_docs import error_docs
 from scripts.json_schemas import json_schemas
 

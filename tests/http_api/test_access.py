@@ -23,7 +23,8 @@ from core.wiring import Orchestrator
 from http_api.app import create_app
 from http_api.middleware import OPEN_PATHS
 from http_api.scopes import NEEDED
-from mcp_server.server import TOOL_NAMES, build_server
+from mcp_server.catalogue import TOOL_NAMES
+from mcp_server.server import build_server
 from schemas.access import ROLE_SCOPES, Role, Scope
 from schemas.chat import ChatRequest
 from schemas.patches import PatchSet, PatchSetQuery

@@ -33,7 +33,7 @@ from pydantic import BaseModel, Field
 from core.errors import Forbidden
 from core.wiring import Orchestrator
 from mcp_server import __main__ as command
-from mcp_server import server
+from mcp_server import catalogue, server
 from mcp_server.calls import CallContext
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
@@ -364,13 +364,13 @@ def main() -> None:
     """Serve the catalogue with the fixtures in it."""
     build_server = server.build_server
 
-    def build_with_fixtures(orchestrator: Orchestrator, **options: Any) -> MCPServer[Orchestrator]:
+    def build_with_fixtures(orchestrator: Orchestrator, **options: Any) -> server.OrchestratorServer:
         made = build_server(orchestrator, **options)
         add_fixtures(made)
         return made
 
-    server.TOOLS += tuple((tool, tool.__name__, server.READ) for tool in TOOLS)
-    server.TOOL_NAMES = tuple(function.__name__ for function, _, _ in server.TOOLS)
+    catalogue.TOOLS += tuple((tool, tool.__name__, catalogue.READ) for tool in TOOLS)
+    catalogue.TOOL_NAMES = tuple(function.__name__ for function, _, _ in catalogue.TOOLS)
     server.build_server = build_with_fixtures
     command.main()
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.server import INSTRUCTIONS, READ_TOOLS, TOOL_NAMES, catalogue
+from mcp_server.catalogue import READ_TOOLS, TOOL_NAMES, catalogue
+from mcp_server.server import INSTRUCTIONS
 from tests.mcp_server.clients import wire
 
 SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "mcp_tools.json"

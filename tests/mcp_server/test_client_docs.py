@@ -14,7 +14,7 @@ from core.context import Scope
 from core.services import access
 from core.settings import Settings
 from core.wiring import Orchestrator
-from mcp_server.server import TOOL_NAMES
+from mcp_server.catalogue import TOOL_NAMES
 from tests.mcp_server.clients import INITIALIZE, database_url, http_server, wire
 
 DOCS = Path(__file__).parents[2] / "docs"

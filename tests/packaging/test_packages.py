@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from mcp_server.server import TOOL_NAMES
+from mcp_server.catalogue import TOOL_NAMES
 from tests.mcp_server.clients import Wire, database_url
 from tests.support.servers import free_port
 
