@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli import numbers
-from core.cli.session import Session, answer, show
+from core.cli.session import Json, Session, answer, show
 
 if TYPE_CHECKING:
     from schemas.access import ApiKey, ApiKeyList, Member, MemberList, NewApiKey
@@ -18,7 +18,6 @@ members = typer.Typer(
     help="Roles of those whose tokens name no scopes, for servers with AUTH=jwt.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the answer as one line of JSON.")]
 Workspace = Annotated[str, typer.Option(metavar="NAME", help="The workspace; its first key or member makes it.")]
 Subject = Annotated[str, typer.Argument(metavar="SUBJECT", help="Who: the claim sub of the tokens.")]
 

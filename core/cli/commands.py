@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from core.cli import access, numbers
-from core.cli.session import REFUSED, Session, answer, show, write
+from core.cli import access, finding, numbers
+from core.cli.numbers import Page
+from core.cli.session import REFUSED, DryRun, Json, Session, answer, show, write
 
 if TYPE_CHECKING:
     from schemas.changes import ApplyResponse, RevisionDiff, ValidationResponse
@@ -27,17 +28,12 @@ app = typer.Typer(
 app.add_typer(access.keys, name="keys")
 app.add_typer(access.members, name="members")
 
-Json = Annotated[bool, typer.Option("--json", help="Print the answer as one line of JSON.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the effect and store nothing.")]
-Page = Annotated[int, numbers.number(least=1, help="Page of the list, 20 lines each.")]
 PatchSetId = Annotated[str, typer.Argument(metavar="PS_ID", help="Id of a stored patch set, ps_...")]
 ProjectKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project.")]
 Then = Annotated[int | None, numbers.revision(help="As the project was at this revision.")]
 ItemKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project or task.")]
 
 _PATCH_SET_ID = re.compile(r"ps_[0-9a-z]+")
-_TASK_KEY = re.compile(r"([A-Za-z][A-Za-z0-9]{1,9})-[0-9]+")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 # Proposing and applying
@@ -230,10 +226,11 @@ def history(
     """List the patch sets applied to a project, or to one task, newest first."""
 
     def work(session: Session) -> "HistoryResponse":
+        from core.cli.inputs import TASK_KEY
         from core.services.history import list_history
         from schemas.patches import PatchSetQuery
 
-        task = _TASK_KEY.fullmatch(key)
+        task = TASK_KEY.fullmatch(key)
         query = PatchSetQuery(task=key if task else None, author=author, per_page=limit, cursor=cursor)
         return session.call(list_history, task[1] if task else key, query)
 
@@ -264,18 +261,13 @@ def show_item(key: ItemKey, revision: Then = None, as_json: Json = False) -> Non
     """Show a project with its tree of tasks, or one task with its details."""
 
     def work(session: Session) -> "ProjectHierarchy | TaskDetail":
-        from core.errors import NotFound
+        from core.cli.inputs import either_kind
         from core.services.projects import get_hierarchy
         from core.services.tasks import get_task
 
-        if _TASK_KEY.fullmatch(key) and revision is None:
-            return session.call(get_task, key)
-        try:
+        if revision is not None:
             return session.call(get_hierarchy, key, revision=revision)
-        except NotFound:
-            if _UUID.fullmatch(key) and revision is None:  # an id does not tell what it names
-                return session.call(get_task, key)
-            raise
+        return either_kind(key, project=lambda: session.call(get_hierarchy, key), task=lambda: session.call(get_task, key))
 
     from core.cli import views
 
@@ -359,6 +351,10 @@ def export(
     text = answer(work, as_json=as_json)
     if output is None:
         write(text)
+
+
+app.command()(finding.search)
+app.add_typer(finding.trash, name="trash")
 
 
 # The database

@@ -1,9 +1,11 @@
 """Input files of the command line: read whole, checked, and refused in one sentence with the way out."""
 
 import json
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from schemas.errors import ErrorCode, ErrorDetail
 
@@ -13,8 +15,13 @@ if TYPE_CHECKING:
     from schemas.access import Role, Scope
     from schemas.patches import PatchSet
 
+TASK_KEY = re.compile(r"([A-Za-z][A-Za-z0-9]{1,9})-[0-9]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MAX_PATCH_SET_BYTES = 16 * 1024 * 1024
 STDIN = "-"
+
+P = TypeVar("P")
+T = TypeVar("T")
 
 
 class BadInput(Exception):
@@ -110,6 +117,20 @@ def write_text(path: Path, text: str) -> None:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def either_kind(name: str, *, project: Callable[[], P], task: Callable[[], T]) -> P | T:
+    """Return what the one of two calls returns that is for the kind of item that a key or id names."""
+    from core.errors import DomainError
+
+    if TASK_KEY.fullmatch(name):
+        return task()
+    try:
+        return project()
+    except DomainError as refusal:
+        if refusal.code is ErrorCode.NOT_FOUND and _UUID.fullmatch(name):  # an id does not tell what it names
+            return task()
+        raise
 
 
 def parse_indexes(text: str | None) -> list[int] | None:

@@ -1,7 +1,7 @@
 """Options that are whole numbers, refused in the product's words where typer would use those of its libraries."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -30,3 +30,6 @@ def _whole_number(least: int | None, most: int | None) -> Callable[[str | int], 
         return value
 
     return parse
+
+
+Page = Annotated[int, number(least=1, help="Page of the list, 20 lines each.")]

@@ -8,8 +8,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec, TypeVar
 
 import typer
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 M = TypeVar("M", bound="BaseModel")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as one line of JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the effect and store nothing.")]
 
 REFUSED = 1
 BAD_INPUT = 2
@@ -47,13 +50,24 @@ class Session:
         """Return what `service` returns to the owner of a workspace."""
         import asyncio  # a quarter of the time that --help takes
 
+        return asyncio.run(self._context(workspace).run(service, *args, **kwargs))
+
+    def run(self, service: Callable[Concatenate["Context", P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what a service returns that runs its own steps."""
+        import asyncio
+
+        async def run() -> T:
+            return await service(self._context("default"), *args, **kwargs)
+
+        return asyncio.run(run())
+
+    def _context(self, workspace: str) -> "Context":
         from core.context import local_owner
         from schemas.patches import ApprovalMeans
 
         if self._orchestrator is None:
             self._prepared().start(create=self._create)
-        context = self._prepared().context(local_owner(workspace), approval=ApprovalMeans.COMMAND_LINE)
-        return asyncio.run(context.run(service, *args, **kwargs))
+        return self._prepared().context(local_owner(workspace), approval=ApprovalMeans.COMMAND_LINE)
 
     def migrate(self) -> None:
         self._prepared().migrate()
@@ -161,8 +175,18 @@ def issue_line(issue: "Issue", *, said: str = "") -> str:
     return safe(line)
 
 
+def _wants_colour() -> bool:
+    """Return whether stdout is a terminal that wants colour (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def emphasised(text: str) -> str:
+    """Return `text` in bold, on a terminal that wants it."""
+    return f"\x1b[1m{text}\x1b[0m" if _wants_colour() else text
+
+
 def coloured(diff: str) -> str:
-    """Return a diff with its signs in colour, on a terminal that wants it (https://no-color.org)."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    """Return a diff with its signs in colour, on a terminal that wants it."""
+    if not _wants_colour():
         return diff
     return _SIGNED.sub(lambda match: f"{match[1]}\x1b[{_COLOURS[match[2]]}m{match[2]}\x1b[0m", diff)

@@ -39,13 +39,13 @@ def stored(detail: PatchSetDetail) -> str:
     proposal = detail.proposal
     lines = [
         f"Patch set {detail.id} [{proposal.state}]: {safe(detail.summary)}",
-        f"written by {safe(proposal.author)} ({safe(proposal.engine)}) at {_instant(proposal.created_at)}",
+        f"written by {safe(proposal.author)} ({safe(proposal.engine)}) at {instant(proposal.created_at)}",
     ]
     if proposal.closed_at is not None:
         by = f" by {safe(proposal.closed_by)}" if proposal.closed_by else ""
         by += f" via {proposal.approval}" if proposal.approval else ""
         lines.append(
-            f"{proposal.state}{by} at {_instant(proposal.closed_at)}" + (f": {safe(proposal.reason)}" if proposal.reason else "")
+            f"{proposal.state}{by} at {instant(proposal.closed_at)}" + (f": {safe(proposal.reason)}" if proposal.reason else "")
         )
     if proposal.reverts:
         lines.append(f"reverts {_first(proposal.reverts)}")
@@ -112,9 +112,9 @@ def patch_sets(response: PatchSetListResponse) -> str:
         applied = item.state is ProposalState.APPLIED
         size = show_count(item.changes_total, "change") if applied else show_count(item.patch_count, "patch", "patches")
         facts = ", ".join(fact for fact in (item.state, size, revisions) if fact)
-        when = _instant(item.closed_at or item.created_at)
+        when = instant(item.closed_at or item.created_at)
         lines.append(f"{item.id}  {when}  {safe(item.author)}: {safe(item.summary) or '(no summary)'}{reverts}  ({facts})")
-    return "\n".join([*(lines or ["no patch sets"]), *_more(response)])
+    return "\n".join([*(lines or ["no patch sets"]), *more(response)])
 
 
 def history(response: HistoryResponse) -> str:
@@ -126,7 +126,7 @@ def history(response: HistoryResponse) -> str:
         by += f", via {entry.approval}" if entry.approval else ""
         engine = f", {safe(entry.engine)}" if entry.engine != "caller" else ""
         lines.append(
-            f"{entry.revision_before} -> {entry.revision}  {_instant(entry.closed_at)}  {entry.id}  "
+            f"{entry.revision_before} -> {entry.revision}  {instant(entry.closed_at)}  {entry.id}  "
             f"{safe(entry.author)}{engine}{by}: {safe(entry.summary) or '(no summary)'}{reverts}  ({_totals(entry.totals)})"
         )
         lines += _indented(entry.rationale)[:EXCERPT_LINES]
@@ -182,7 +182,7 @@ def _issues(response: ValidationResponse) -> Iterator[str]:
 def projects(response: ProjectListResponse) -> str:
     """Return one line for each project."""
     lines = [f"{project.key}  {safe_title(project.name)}  {_project_facts(project)}" for project in response.projects]
-    return "\n".join([*(lines or ["no projects"]), *_more(response)])
+    return "\n".join([*(lines or ["no projects"]), *more(response)])
 
 
 def item(response: ProjectHierarchy | TaskDetail) -> str:
@@ -213,7 +213,7 @@ def _reasons(why: WhyNext) -> str:
     if why.due_date is not None:
         reasons.append(f"due {why.due_date}")
     if why.ended_lease is not None:
-        reasons.append(f"lease of {safe(why.ended_lease.claimed_by)} ended {_instant(why.ended_lease.ended_at)}")
+        reasons.append(f"lease of {safe(why.ended_lease.claimed_by)} ended {instant(why.ended_lease.ended_at)}")
     return ", ".join(reasons)
 
 
@@ -252,7 +252,7 @@ def task(detail: TaskDetail) -> str:
     """Return everything about one task."""
     lines = [
         f"{detail.key}  {safe_title(detail.title)}"
-        + (f"  (deleted at {_instant(detail.deleted_at)})" if detail.deleted_at else "")
+        + (f"  (deleted at {instant(detail.deleted_at)})" if detail.deleted_at else "")
     ]
     lines += [f"  {label}: {value}" for label, value in _task_facts(detail).items() if value]
     if detail.description:
@@ -274,7 +274,7 @@ def _task_facts(detail: TaskDetail) -> dict[str, str]:
         "parent": detail.parent or "",
         "assignee": safe(detail.assignee or ""),
         "claimed by": safe(detail.claimed_by or "")
-        and f"{safe(detail.claimed_by or '')} until {_instant(detail.claim_expires_at)}",
+        and f"{safe(detail.claimed_by or '')} until {instant(detail.claim_expires_at)}",
         "start": str(detail.start_date or ""),
         "due": str(detail.due_date or ""),
         "estimate": show_minutes(detail.estimated_minutes) if detail.estimated_minutes else "",
@@ -284,13 +284,13 @@ def _task_facts(detail: TaskDetail) -> dict[str, str]:
         "blocks": ", ".join(detail.blocks),
         "links": ", ".join(f"{safe_word(name)}: {safe(target)}" for name, target in detail.links.items()),
         "custom": safe(str(detail.custom)) if detail.custom else "",
-        "completed": _instant(detail.completed_at),
-        "created": f"{_instant(detail.created_at)} by {safe(detail.created_by)}",
+        "completed": instant(detail.completed_at),
+        "created": f"{instant(detail.created_at)} by {safe(detail.created_by)}",
     }
 
 
 def _comment(comment: Comment) -> Iterator[str]:
-    yield f"  {safe(comment.author)} at {_instant(comment.created_at)}:"
+    yield f"  {safe(comment.author)} at {instant(comment.created_at)}:"
     yield from (f"  {line}" for line in _indented(comment.body))
 
 
@@ -306,11 +306,13 @@ def _indented(text: str) -> list[str]:
     return [f"  {safe(line)}" for line in text.splitlines()]
 
 
-def _instant(instant: datetime | None) -> str:
-    return instant.strftime("%Y-%m-%d %H:%M UTC") if instant else ""
+def instant(moment: datetime | None) -> str:
+    """Return a moment to the minute; "" for none."""
+    return moment.strftime("%Y-%m-%d %H:%M UTC") if moment else ""
 
 
-def _more(paging: Paging) -> list[str]:
+def more(paging: Paging) -> list[str]:
+    """Return the line that leads to the next page, if there is one."""
     return (
         [f"... page {paging.page} of {paging.total:,} in all; next: --page {paging.page + 1}"]
         if paging.has_next and paging.page

@@ -1,6 +1,7 @@
 """How the command line behaves on a terminal, in a pipe, and when it only shows its help."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,17 @@ def test_a_diff_is_coloured_on_a_terminal_only(proposed: tuple[Cli, str]) -> Non
 
     assert b"\x1b[32m+\x1b[0m project" in on_a_terminal(cli, "diff", patch_set_id)
     assert COLOUR not in cli.run("diff", patch_set_id).stdout
+
+
+def test_what_was_found_stands_out_on_a_terminal_and_is_shown_safe(proposed: tuple[Cli, str], tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    shutil.copy(proposed[0].database, cli.database)
+    cli.text("apply", proposed[1])
+
+    shown = on_a_terminal(cli, "search", "evil")
+
+    assert b" \x1b[1mEvil\x1b[0m " in shown
+    assert b"\x1b[2J" not in shown
 
 
 def test_no_color_means_no_colour(proposed: tuple[Cli, str]) -> None:
