@@ -1,18 +1,19 @@
-"""A schedule as text to read, as a Mermaid gantt chart, and as an iCalendar file.
+"""A schedule as text to read or as bars, as a Mermaid gantt chart, and as an iCalendar file.
 
 Titles are data in each of them: they can end no line and begin no property, chart or link.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, timedelta
 from typing import assert_never
 
+from core.mermaid import label
 from core.patches.text import safe, safe_title, safe_word, show_listed, show_minutes
 from schemas.schedule import Schedule, ScheduledTask, ScheduleFormat
 
-_MERMAID_SPECIAL = re.compile(r"[#;:%<>]")
 _ICAL_SPECIAL = re.compile(r"[\\;,]")
+_BAR = 40  # letters of the whole time
 _FOLD = 75  # octets of a line of iCalendar, its break not counted
 
 
@@ -23,6 +24,8 @@ def render_schedule(schedule: Schedule, format: ScheduleFormat) -> str:
             return "\n".join([*schedule_head(schedule), *map(schedule_line, schedule.tasks)]) + "\n"
         case ScheduleFormat.JSON:
             return schedule.model_dump_json(indent=2) + "\n"
+        case ScheduleFormat.TIMELINE:
+            return "\n".join([*timeline_head(schedule), *timeline_rows(schedule, schedule.tasks)]) + "\n"
         case ScheduleFormat.MERMAID:
             return render_gantt(schedule) + "\n"
         case ScheduleFormat.ICS:
@@ -64,6 +67,38 @@ def _notes(task: ScheduledTask) -> list[str]:
     return [*notes, f"waits for {show_listed(task.depends_on, most=10)}"] if task.depends_on else notes
 
 
+# Timeline: a bar of days for each task, on one scale for the whole schedule.
+
+
+def timeline_head(schedule: Schedule) -> list[str]:
+    """Return the span of the schedule, and what the bars say."""
+    [span, *_] = schedule_head(schedule)
+    return [span, "# critical, = planned, . may slip"] if schedule.tasks else [span]
+
+
+def timeline_rows(schedule: Schedule, tasks: Sequence[ScheduledTask]) -> list[str]:
+    """Return `WEB-3 |    ==..   | 2026-12-03..2026-12-04 @ana Title` for each task, bars below one another."""
+    width = max((len(task.key) for task in tasks), default=0)
+    return [f"{task.key:<{width}} |{_bar(schedule, task)}| {_when_and_what(task)}" for task in tasks]
+
+
+def _bar(schedule: Schedule, task: ScheduledTask) -> str:
+    days = (schedule.finish_date - schedule.start_date).days + 1
+
+    def place(day: date, past: int = 0) -> int:
+        return min(_BAR, ((day - schedule.start_date).days + past) * _BAR // days)
+
+    first = min(place(task.start_date), _BAR - 1)
+    end = max(place(task.finish_date, 1), first + 1)
+    late = max(place(task.latest_finish_date, 1), end)
+    return (" " * first + ("#" if task.is_critical else "=") * (end - first) + "." * (late - end)).ljust(_BAR)
+
+
+def _when_and_what(task: ScheduledTask) -> str:
+    words = [f"{task.start_date}..{task.finish_date}", *([f"@{safe_word(task.assignee)}"] if task.assignee else [])]
+    return " ".join([*words, safe_title(task.title)])
+
+
 # Mermaid
 
 
@@ -72,13 +107,8 @@ def render_gantt(schedule: Schedule) -> str:
     lines = ["gantt", f"    title {schedule.project}", "    dateFormat YYYY-MM-DD", "    inclusiveEndDates"]
     for task in schedule.tasks:
         marks = ("crit, " if task.is_critical else "") + ("" if task.estimated_minutes else "milestone, ")
-        lines.append(f"    {task.key} {_label(task.title)} :{marks}{task.key}, {task.start_date}, {task.finish_date}")
+        lines.append(f"    {task.key} {label(task.title)} :{marks}{task.key}, {task.start_date}, {task.finish_date}")
     return "\n".join(lines)
-
-
-def _label(title: str) -> str:
-    """Return a title with the characters that end or start something in Mermaid as entity codes."""
-    return _MERMAID_SPECIAL.sub(lambda match: f"#{ord(match[0])};", safe(title))
 
 
 # iCalendar (RFC 5545): an event of whole days for each open task. Its UID is the task's id, so a calendar that takes the file

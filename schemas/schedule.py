@@ -10,6 +10,7 @@ from schemas.primitives import Day, Instant, Model
 class ScheduleFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
+    TIMELINE = "timeline"
     MERMAID = "mermaid"
     ICS = "ics"
 

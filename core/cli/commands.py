@@ -297,8 +297,8 @@ def next_tasks(
 def schedule(
     key: ProjectKey,
     format: Annotated[
-        Literal["text", "json", "mermaid", "ics"],
-        typer.Option(help="text to read, json for programs, mermaid for a gantt chart, ics for calendars."),
+        Literal["text", "json", "timeline", "mermaid", "ics"],
+        typer.Option(help="text to read, json for programs, timeline for bars, mermaid for a gantt chart, ics for calendars."),
     ] = "text",
     start_date: Annotated[
         str | None, typer.Option(metavar="DAY", help="First working day, YYYY-MM-DD, unless that of the project or today.")

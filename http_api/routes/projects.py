@@ -36,10 +36,16 @@ router = APIRouter(prefix="/projects", tags=["projects"], route_class=StrictRout
 MEDIA_TYPES = {ExportFormat.MARKDOWN: "text/markdown", ExportFormat.CSV: "text/csv"}
 SCHEDULE_TYPES = {
     ScheduleFormat.TEXT: "text/plain",
+    ScheduleFormat.TIMELINE: "text/plain",
     ScheduleFormat.MERMAID: "text/vnd.mermaid",
     ScheduleFormat.ICS: "text/calendar",
 }
-SCHEDULE_SUFFIXES = {ScheduleFormat.TEXT: "txt", ScheduleFormat.MERMAID: "mmd", ScheduleFormat.ICS: "ics"}
+SCHEDULE_SUFFIXES = {
+    ScheduleFormat.TEXT: "txt",
+    ScheduleFormat.TIMELINE: "txt",
+    ScheduleFormat.MERMAID: "mmd",
+    ScheduleFormat.ICS: "ics",
+}
 
 
 def _files(media_types: Iterable[str]) -> dict[int | str, dict[str, Any]]:

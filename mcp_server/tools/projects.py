@@ -6,8 +6,9 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from core.errors import InvalidCursor
-from core.schedule_rendering import render_gantt, schedule_head, schedule_line
+from core.schedule_rendering import schedule_head, schedule_line
 from mcp_server.calls import CallContext, history, patch_sets, projects, services_context
+from mcp_server.pictures import board, flowchart, gantt, timeline
 from mcp_server.rendering import (
     MAX_TEXT,
     PROJECT_FACTS,
@@ -32,7 +33,6 @@ from schemas.projects import ProjectDetail, ProjectQuery
 from schemas.schedule import Schedule, ScheduledTask
 
 MAX_KEYS = 40  # of the critical path and other lists of keys
-Format = Literal["text", "mermaid"]
 
 
 async def list_projects(
@@ -55,16 +55,37 @@ async def list_projects(
 
 
 async def get_project(
-    ctx: CallContext, project: ProjectName, revision: Then = None, limit: Limit = 50, cursor: Cursor = ""
+    ctx: CallContext,
+    project: ProjectName,
+    revision: Then = None,
+    format: Literal["text", "mermaid", "board"] = "text",
+    limit: Limit = 50,
+    cursor: Cursor = "",
 ) -> CallToolResult:
     """Read one project: progress, revision and its tasks as an outline (children indented). Use it before planning; for
-    filtered tasks use list_tasks, for one task get_task. Example: {"project": "WEB"}"""
+    filtered tasks use list_tasks, for one task get_task. mermaid draws the dependency graph, board columns by status.
+    Example: {"project": "WEB"}"""
     core = await services_context(ctx)
     run = core.run if revision is None else core.run_long
     found = await run(
         projects.get_project, project, include_tasks=True, tasks_cursor=cursor or None, tasks_limit=limit, revision=revision
     )
-    return answer(project_text(found), project_structure(found))
+    return answer(_project_as(format, found), project_structure(found))
+
+
+def _project_as(format: str, project: ProjectDetail) -> str:
+    tasks = project.tasks or []
+    match format:
+        case "mermaid":
+            return flowchart(tasks, _more_tasks(project))
+        case "board":
+            return board([project_line(project)], tasks, _more_tasks(project))
+        case _:
+            return project_text(project)
+
+
+def _more_tasks(project: ProjectDetail) -> list[str]:
+    return more_line(len(project.tasks or []), project.task_count, "tasks", project.tasks_next_cursor)
 
 
 def project_text(project: ProjectDetail, *, most: int = MAX_TEXT) -> str:
@@ -75,10 +96,8 @@ def project_text(project: ProjectDetail, *, most: int = MAX_TEXT) -> str:
     head += [f"tags: {listed(project.tags, 50)}"] if project.tags else []
     about = body_lines("description", project.description)
     rows = [f"{'  ' * task.depth}{task_line(task)}" for task in tasks]
-    foot = more_line(len(tasks), project.task_count, "tasks", project.tasks_next_cursor)
-    return capped(
-        head, [*about, *(rows or ["(no tasks)"])], foot, narrow="use a smaller limit, or list_tasks with a filter.", most=most
-    )
+    narrow = "use a smaller limit, or list_tasks with a filter."
+    return capped(head, [*about, *(rows or ["(no tasks)"])], _more_tasks(project), narrow=narrow, most=most)
 
 
 def project_structure(project: ProjectDetail) -> dict[str, Any]:
@@ -92,13 +111,13 @@ async def get_schedule(
     ctx: CallContext,
     project: ProjectName,
     start_date: Annotated[Day | None, Field(description="default: the project's, else today")] = None,
-    format: Format = "text",
+    format: Literal["text", "mermaid", "timeline"] = "text",
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> CallToolResult:
     """Compute when each open task can run, the critical path, slack, load per person and the finish date, from estimates
-    and dependencies. Use it to find what decides the end; it changes nothing. mermaid gives a gantt chart.
-    Example: {"project": "WEB", "format": "mermaid"}"""
+    and dependencies. Use it to find what decides the end; it changes nothing. mermaid gives a gantt chart,
+    timeline bars. Example: {"project": "WEB", "format": "mermaid"}"""
     core = await services_context(ctx)
     schedule = await core.run_long(projects.get_schedule, project, start_date=start_date)
     first = _offset(cursor, schedule.revision)
@@ -107,10 +126,18 @@ async def get_schedule(
     following = f"{schedule.revision}.{last}" if last < len(schedule.tasks) else None
     structured = schedule_structure(schedule, page) | next_page(following)
     foot = more_line(len(page), len(schedule.tasks), "open tasks", following)
-    if format == "mermaid":
-        return answer(_gantt(schedule, page, foot), structured)
-    text = capped(schedule_head(schedule, most=MAX_KEYS), map(schedule_line, page), foot, narrow="use a smaller limit.")
-    return answer(text, structured)
+    return answer(_schedule_as(format, schedule, page, foot), structured)
+
+
+def _schedule_as(format: str, schedule: Schedule, page: list[ScheduledTask], foot: list[str]) -> str:
+    match format:
+        case "mermaid":
+            return gantt(schedule, page, foot)
+        case "timeline":
+            return timeline(schedule, page, foot)
+        case _:
+            head = schedule_head(schedule, most=MAX_KEYS)
+            return capped(head, map(schedule_line, page), foot, narrow="use a smaller limit.")
 
 
 def schedule_structure(schedule: Schedule, page: list[ScheduledTask]) -> dict[str, Any]:
@@ -131,13 +158,6 @@ def _offset(cursor: str, revision: int) -> int:
     if made_for != str(revision) or not offset.isdecimal():
         raise InvalidCursor()
     return int(offset)
-
-
-def _gantt(schedule: Schedule, page: list[ScheduledTask], foot: list[str]) -> str:
-    """Return a page as a chart; what was cut and what follows is said in comments, so that it can still be drawn."""
-    chart = render_gantt(schedule.model_copy(update={"tasks": page}))
-    text = capped([], chart.splitlines(), [f"    %% {line}" for line in foot], narrow="use a smaller limit.")
-    return text.replace("\n... ", "\n    %% ... ")
 
 
 async def list_history(

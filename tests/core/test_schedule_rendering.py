@@ -25,7 +25,7 @@ def test_a_gantt_chart_marks_the_critical_path_and_escapes_titles() -> None:
     result = schedule(task(1, 8, title="Plan: a; b #c\n%%"), task(2, after=[1]), task(3, 1))
 
     assert render_gantt(result).splitlines()[-3:] == [
-        "    WEB-1 Plan#58; a#59; b #35;c\\n#37;#37; :crit, WEB-1, 2026-08-03, 2026-08-03",
+        "    WEB-1 Plan#58; a#59; b #35;c#92;n#37;#37; :crit, WEB-1, 2026-08-03, 2026-08-03",
         "    WEB-2 Task 2 :crit, milestone, WEB-2, 2026-08-03, 2026-08-03",
         "    WEB-3 Task 3 :WEB-3, 2026-08-03, 2026-08-03",
     ]
