@@ -13,7 +13,7 @@ from core.services.patch_sets import Written
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import Cascade, DryRun, HistoryFilters, IfMatch, ProjectFilters, ProjectName, RequestContext, Then
-from http_api.envelope import API_PREFIX, REVALIDATE, Envelope, digest_tag, dump, found, found_bytes, listed, written
+from http_api.envelope import API_PREFIX, REVALIDATE, Envelope, digest_tag, found, found_bytes, listed, written
 from http_api.errors import BODY, GUARDED, NAMED, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
 from http_api.ready import ReadyProjects, project_tag
@@ -89,16 +89,19 @@ async def get_project(
     revision: Then = None,
 ) -> Response:
     """Get a project with its first 1,000 tasks in outline order; `tasks_next_cursor` continues."""
+    if include_tasks and revision is None:
+        shown = await ctx.run(projects.get_project_json, project_id, tasks_cursor=tasks_cursor)
+        tag = project_tag(shown.revision, ctx.today)
+        if tasks_cursor is None:
+            ready: ReadyProjects = request.app.state.ready_projects
+            ready.keep(ctx.principal.workspace, shown.id, tag, shown.body)
+        return found_bytes(ctx, shown.body, tag=tag)
     run = ctx.run if revision is None else ctx.run_long
     project = await run(
         projects.get_project, project_id, include_tasks=include_tasks, tasks_cursor=tasks_cursor, revision=revision
     )
-    body = dump(project)
     tag = project_tag(project.revision, ctx.today) if include_tasks else f'"{project.revision}"'
-    if include_tasks and tasks_cursor is None and revision is None:
-        ready: ReadyProjects = request.app.state.ready_projects
-        ready.keep(ctx.principal.workspace, project.id, tag, body)
-    return found_bytes(ctx, body, tag=tag)
+    return found(ctx, project, tag=tag)
 
 
 @router.patch(

@@ -13,17 +13,30 @@ from sqlalchemy import Select, select
 
 from core.patches.snapshot import TaskRecord
 from core.storage.sql.names import Naming
-from core.storage.sql.rows import task_model
 from core.storage.sql.session import WORKSPACE, Row, Statement
+from core.storage.sql.shown import (
+    CLOSED,
+    ID,
+    KEY,
+    PARENT_ID,
+    SHOWN_COLUMNS,
+    STATUS,
+    SUBTASK_COUNT,
+    TODO,
+    ShownRow,
+    fill,
+    load,
+    shown_row,
+    task_model,
+)
 from core.storage.sql.tables import dependencies, tasks
 from core.storage.sql.types import among
-from schemas.primitives import CLOSED_STATUSES, TaskStatus
 from schemas.tasks import Task
 
 _T = tasks.c
 _D = dependencies.c
 _OTHER = tasks.alias("other")
-_CLOSED = frozenset(status.value for status in CLOSED_STATUSES)
+_SHOWN = select(*SHOWN_COLUMNS).where(_T.workspace_id == WORKSPACE)
 
 
 def _edges(mine: Any, others: Any) -> Select[Any]:
@@ -44,6 +57,8 @@ def _upwards() -> Select[Any]:
     return select(up.c.id, up.c.parent_id)
 
 
+SHOWN_BY_ID = Statement(_SHOWN.where(among(_T.id, "ids")), page=True)
+SHOWN_BY_KEY = Statement(_SHOWN.where(among(_T.key, "ids")), page=True)
 DEPENDS_ON = Statement(_edges(_D.task_id, _D.depends_on_id), page=True)
 BLOCKS = Statement(_edges(_D.depends_on_id, _D.task_id), page=True)
 PARENTS_UPWARDS = Statement(_upwards())
@@ -51,41 +66,48 @@ KEYS = Statement(select(_T.id, _T.key).where(_T.workspace_id == WORKSPACE, among
 
 
 class Display(Naming):
-    """Builds `Task` models for a page of records, in a handful of look-ups."""
+    """Fills in what tasks show besides their own row, for a page of them in a handful of look-ups."""
 
-    def show_tasks(self, records: Sequence[TaskRecord], today: date) -> list[Task]:
-        ids = [record.id for record in records]
-        parents = self._parent_keys(records)
+    def show_tasks(self, rows: Iterable[Row], today: date) -> list[Task]:
+        """Return the models of these rows, of SHOWN_COLUMNS."""
+        return [task_model(load(row, self.codec)) for row in self.shown(rows, today)]
+
+    def shown(self, found: Iterable[Row], today: date) -> list[ShownRow]:
+        """Return rows of SHOWN_COLUMNS with what is derived."""
+        rows = [list(row) for row in found]
+        day = self.codec.dump_day(today)
+        ids = [row[ID] for row in rows]
+        parents = self._parent_keys(rows)
         depends_on: dict[str, list[str]] = defaultdict(list)
         blocks: dict[str, list[str]] = defaultdict(list)
         held: set[str] = set()
         for task_id, key, status in self.rows_among(DEPENDS_ON, ids):
             depends_on[task_id].append(key)
-            if status not in _CLOSED:
+            if status not in CLOSED:
                 held.add(task_id)
         for task_id, key, _ in self.rows_among(BLOCKS, ids):
             blocks[task_id].append(key)
-        leaves = (record for record in records if record.status is TaskStatus.TODO and not record.subtask_count)
+        leaves = (row for row in rows if row[STATUS] == TODO and not row[SUBTASK_COUNT])
         waiting = self._waiting(leaves, ids, held)
-        return [
-            task_model(
-                record,
-                parent=None if record.parent_id is None else parents[record.parent_id],
-                depends_on=depends_on.get(record.id, []),
-                blocks=blocks.get(record.id, []),
-                waits=record.id in waiting,
-                today=today,
+        for row in rows:
+            task_id, parent_id = row[ID], row[PARENT_ID]
+            fill(
+                row,
+                parent=None if parent_id is None else parents[parent_id],
+                depends_on=depends_on.get(task_id, []),
+                blocks=blocks.get(task_id, []),
+                waits=task_id in waiting,
+                today=day,
             )
-            for record in records
-        ]
+        return rows
 
-    def _waiting(self, leaves: Iterable[TaskRecord], known: Collection[str], held: set[str]) -> set[str]:
+    def _waiting(self, leaves: Iterable[ShownRow], known: Collection[str], held: set[str]) -> set[str]:
         """Return those that wait for something open, themselves or by an ancestor; `held` are those of `known` that do."""
-        above = {record.id: record.parent_id for record in leaves}
+        above: dict[str, str | None] = {row[ID]: row[PARENT_ID] for row in leaves}
         nested = {parent_id for parent_id in above.values() if parent_id is not None}
         above |= dict(self.rows_among(PARENTS_UPWARDS, nested))
         edges = self.rows_among(DEPENDS_ON, above.keys() - set(known))
-        held = held | {task_id for task_id, _, status in edges if status not in _CLOSED}
+        held = held | {task_id for task_id, _, status in edges if status not in CLOSED}
         waiting = set()
         for task_id in above:
             step: str | None = task_id
@@ -95,9 +117,9 @@ class Display(Naming):
                 waiting.add(task_id)
         return waiting
 
-    def _parent_keys(self, records: Sequence[TaskRecord]) -> dict[str, str]:
-        keys = {record.id: record.key for record in records}
-        missing = {record.parent_id for record in records if record.parent_id is not None} - keys.keys()
+    def _parent_keys(self, rows: Sequence[ShownRow]) -> dict[str, str]:
+        keys = {row[ID]: row[KEY] for row in rows}
+        missing = {row[PARENT_ID] for row in rows if row[PARENT_ID] is not None} - keys.keys()
         return keys | dict(self.rows_among(KEYS, missing))
 
     def show_outline(self, records: Sequence[TaskRecord], edges: Iterable[Row], today: date) -> list[Task]:
@@ -113,18 +135,18 @@ class Display(Naming):
         shown = []
         for record in records:
             own = depends_on.get(record.id, ())
-            if record.parent_id in waiting or any(other.status not in CLOSED_STATUSES for other in own):
+            if record.parent_id in waiting or any(other.status not in CLOSED for other in own):
                 waiting.add(record.id)
-            shown.append(
-                task_model(
-                    record,
-                    parent=None if record.parent_id is None else known[record.parent_id].key,
-                    depends_on=_keys(own),
-                    blocks=_keys(blocks.get(record.id, ())),
-                    waits=record.id in waiting,
-                    today=today,
-                )
+            row = shown_row(record)
+            fill(
+                row,
+                parent=None if record.parent_id is None else known[record.parent_id].key,
+                depends_on=_keys(own),
+                blocks=_keys(blocks.get(record.id, ())),
+                waits=record.id in waiting,
+                today=today,
             )
+            shown.append(task_model(row))
         return shown
 
 

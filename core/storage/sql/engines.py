@@ -83,7 +83,8 @@ def _sqlite_engine(url: URL, settings: Settings) -> Engine:
 
 def _begin_sqlite(connection: Connection) -> None:
     readonly = connection.get_execution_options().get("readonly")
-    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+    driver: Any = connection.connection.driver_connection  # SQLAlchemy's way to it costs ten times the statement
+    driver.execute("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
 
 def _lower(value: str | None) -> str | None:

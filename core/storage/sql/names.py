@@ -23,7 +23,7 @@ _NUMBERS_COMPARED = 15  # to each side
 
 PROJECTS_BY_ID = Statement(select(*PROJECT_COLUMNS).where(_P.workspace_id == WORKSPACE, among(_P.id, "ids")))
 PROJECTS_BY_KEY = Statement(select(*PROJECT_COLUMNS).where(_P.workspace_id == WORKSPACE, among(_P.key, "ids")))
-TASKS_BY_ID = Statement(select(*TASK_COLUMNS).where(_T.workspace_id == WORKSPACE, among(_T.id, "ids")), page=True)
+TASKS_BY_ID = Statement(select(*TASK_COLUMNS).where(_T.workspace_id == WORKSPACE, among(_T.id, "ids")))
 TASKS_BY_KEY = Statement(select(*TASK_COLUMNS).where(_T.workspace_id == WORKSPACE, among(_T.key, "ids")))
 EDGES_OF_PROJECT = Statement(
     select(_D.task_id, _D.depends_on_id).where(

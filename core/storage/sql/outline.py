@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 from sqlalchemy import bindparam, select, tuple_
 
@@ -13,23 +14,26 @@ from core.storage.sql.loading import UPWARDS
 from core.storage.sql.names import EDGES_OF_PROJECT
 from core.storage.sql.paging import parse_cursor, render_cursor
 from core.storage.sql.rows import TASK_COLUMNS, task_record
-from core.storage.sql.session import WORKSPACE, Statement
+from core.storage.sql.session import WORKSPACE, Row, Statement
+from core.storage.sql.shown import ID, SHOWN_COLUMNS, SUBTASK_COUNT, task_values
 from core.storage.sql.tables import tasks
 from schemas.tasks import Task
 
 _T = tasks.c
 _PARENTS = tasks.alias("parents").c
-_LIVE = select(*TASK_COLUMNS).where(_T.workspace_id == WORKSPACE, _T.deleted_at.is_(None))
-_NEXT = _LIVE.where(tuple_(_T.position, _T.id) > tuple_(bindparam("position"), bindparam("id"))).order_by(_T.position, _T.id)
-_NEXT = _NEXT.limit(bindparam("limit"))
-LIVE_OF_PROJECT = Statement(_LIVE.where(_T.project_id == bindparam("project")))
+_LIVE = (_T.workspace_id == WORKSPACE, _T.deleted_at.is_(None))
+_NEXT = (
+    select(*SHOWN_COLUMNS)
+    .where(*_LIVE, tuple_(_T.position, _T.id) > tuple_(bindparam("position"), bindparam("id")))
+    .order_by(_T.position, _T.id)
+    .limit(bindparam("limit"))
+)
+LIVE_OF_PROJECT = Statement(select(*TASK_COLUMNS).where(*_LIVE, _T.project_id == bindparam("project")))
 CHILDREN = Statement(_NEXT.where(_T.parent_id == bindparam("parent")), page=True)
 TOP_LEVEL = Statement(_NEXT.where(_T.parent_id.is_(None), _T.project_id == bindparam("project")), page=True)
 _EARLIER = (
     select(_T.key)
-    .where(
-        _T.workspace_id == WORKSPACE, _T.deleted_at.is_(None), _T.key != bindparam("besides"), _T.position < bindparam("position")
-    )
+    .where(*_LIVE, _T.key != bindparam("besides"), _T.position < bindparam("position"))
     .order_by(_T.position.desc(), _T.id.desc())
     .limit(1)
 )
@@ -54,10 +58,15 @@ class Outline(Display):
         if limit is None:
             records = [task_record(row, self.codec) for row in self.rows(LIVE_OF_PROJECT, project=project_id)]
             return self.show_outline(in_outline_order(records), self.rows(EDGES_OF_PROJECT, project=project_id), today), None
-        records = self._outline_page(project_id, limit, cursor)
-        more = len(records) > limit
-        shown = self.show_tasks(records[:limit], today)
-        return shown, render_cursor([project_id, shown[-1].id]) if more else None
+        rows, following = self._outline_page(project_id, limit, cursor)
+        return self.show_tasks(rows, today), following
+
+    def outline_values(
+        self, project_id: str, *, today: date, limit: int, cursor: str | None = None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Return what `outline` returns, as JSON has it: the fields of each task, ready for an encoder."""
+        rows, following = self._outline_page(project_id, limit, cursor)
+        return [task_values(row, self.codec) for row in self.shown(rows, today)], following
 
     def earlier_sibling(self, project_id: str, parent: str | None, position: int, *, besides: str) -> str | None:
         """Return the last live task before `position` below `parent`, other than `besides`; None if there is none. Keys."""
@@ -70,21 +79,22 @@ class Outline(Display):
         """Return direct live children in order, at most 1,000."""
         return self.show_tasks(self._next(None, task_id, _BEFORE_ALL, MAX_SUBTASKS), today)
 
-    def _outline_page(self, project_id: str, limit: int, cursor: str | None) -> list[TaskRecord]:
+    def _outline_page(self, project_id: str, limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
         """Walk depth first from the cursor on, until one more than `limit` is found."""
-        found: list[TaskRecord] = []
+        found: list[Row] = []
         levels = self._resume(project_id, limit, cursor)
         while levels and len(found) <= limit:
-            record = next(levels[-1], None)
-            if record is None:
+            row = next(levels[-1], None)
+            if row is None:
                 levels.pop()
                 continue
-            found.append(record)
-            if record.subtask_count:
-                levels.append(iter(self._next(project_id, record.id, _BEFORE_ALL, limit + 1 - len(found))))
-        return found
+            found.append(row)
+            if row[SUBTASK_COUNT]:
+                levels.append(iter(self._next(project_id, row[ID], _BEFORE_ALL, limit + 1 - len(found))))
+        more = len(found) > limit
+        return found[:limit], render_cursor([project_id, found[limit - 1][ID]]) if more else None
 
-    def _resume(self, project_id: str, limit: int, cursor: str | None) -> list[Iterator[TaskRecord]]:
+    def _resume(self, project_id: str, limit: int, cursor: str | None) -> list[Iterator[Row]]:
         """Return what is still to visit on each level: below the last task shown, and after each of its ancestors."""
         if cursor is None:
             return [iter(self._next(project_id, None, _BEFORE_ALL, limit + 1))]
@@ -104,8 +114,7 @@ class Outline(Display):
             raise InvalidCursor
         return path
 
-    def _next(self, project_id: str | None, parent_id: str | None, after: tuple[int, str], limit: int) -> list[TaskRecord]:
+    def _next(self, project_id: str | None, parent_id: str | None, after: tuple[int, str], limit: int) -> list[Row]:
         position, task_id = after
         statement = TOP_LEVEL if parent_id is None else CHILDREN
-        rows = self.rows(statement, project=project_id, parent=parent_id, position=position, id=task_id, limit=limit)
-        return [task_record(row, self.codec) for row in rows]
+        return self.rows(statement, project=project_id, parent=parent_id, position=position, id=task_id, limit=limit)

@@ -4,20 +4,17 @@ Conversions are written out by position because applying 10,000 patches at once 
 """
 
 from dataclasses import fields
-from datetime import date
 
 from core.patches.snapshot import CommentRecord, ProjectRecord, TaskRecord
 from core.storage.sql.session import Codec, Row, dump_json
 from core.storage.sql.tables import comments, projects, tasks
 from schemas.primitives import Priority, ProjectStatus, TaskStatus
 from schemas.projects import Project
-from schemas.tasks import Comment, Task
+from schemas.tasks import Comment
 
 TASK_STATUS = {member.value: member for member in TaskStatus}
 _PROJECT_STATUS = {member.value: member for member in ProjectStatus}
 PRIORITY = {member.value: member for member in Priority}
-# Once: members of enums are slow to look up before Python 3.12.
-_TODO, _COMPLETED, _CANCELLED = TaskStatus.TODO, TaskStatus.COMPLETED, TaskStatus.CANCELLED
 
 # Selected in the order of the records' fields, which is also the tables' order after the workspace.
 PROJECT_COLUMNS = [projects.c[field.name] for field in fields(ProjectRecord)]
@@ -200,59 +197,6 @@ def project_model(record: ProjectRecord) -> Project:
         completed_task_count=record.completed_task_count,
         progress=progress(record.leaf_count, record.leaf_completed),
         estimated_minutes=record.estimated_minutes,
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-        created_by=record.created_by,
-        deleted_at=record.deleted_at,
-    )
-
-
-def task_model(
-    record: TaskRecord,
-    *,
-    parent: str | None,
-    depends_on: list[str],
-    blocks: list[str],
-    waits: bool,
-    today: date,
-) -> Task:
-    """Return the task as shown; `waits`: it or an ancestor depends on something open."""
-    is_leaf = record.subtask_count == 0
-    live = record.deleted_at is None
-    status = record.status
-    is_open = live and status is not _COMPLETED and status is not _CANCELLED
-    done = (100 if status is _COMPLETED else 0) if is_leaf else progress(record.leaf_count, record.leaf_completed)
-    return Task.trusted(
-        id=record.id,
-        key=record.key,
-        project_id=record.project_id,
-        parent_id=record.parent_id,
-        parent=parent,
-        position=record.position,
-        depth=record.depth,
-        title=record.title,
-        description=record.description,
-        acceptance_criteria=record.acceptance_criteria,
-        status=status,
-        priority=record.priority,
-        tags=record.tags,
-        assignee=record.assignee,
-        start_date=record.start_date,
-        due_date=record.due_date,
-        estimated_minutes=record.estimated_minutes,
-        actual_minutes=record.actual_minutes,
-        links=record.links,
-        custom=record.custom,
-        depends_on=depends_on,
-        blocks=blocks,
-        is_ready=live and is_leaf and status is _TODO and not waits,
-        is_overdue=is_open and record.due_date is not None and record.due_date < today,
-        progress=done,
-        subtask_count=record.subtask_count,
-        claimed_by=record.claimed_by,
-        claim_expires_at=record.claim_expires_at,
-        completed_at=record.completed_at,
-        revision=record.revision,
         created_at=record.created_at,
         updated_at=record.updated_at,
         created_by=record.created_by,

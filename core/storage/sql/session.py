@@ -21,7 +21,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
-from core.storage.sql.types import encode_instant
+from core.storage.sql.types import Json, encode_instant, show_instant
 
 CHUNK = 1_000
 MANY_ROWS = 100
@@ -48,6 +48,7 @@ class Codec:
     dump_flag: Callable[[bool], Any]
     dump_ids: Callable[[list[str]], Any]
     load_instant: Callable[[Any], datetime]
+    show_instant: Callable[[Any], Any]  # as JSON has it, or as an encoder of JSON takes it
     load_day: Callable[[Any], date]
     load_json: Callable[[Any], Any]
 
@@ -59,6 +60,7 @@ SQLITE = Codec(
     dump_flag=int,
     dump_ids=dump_json,
     load_instant=datetime.fromisoformat,
+    show_instant=show_instant,
     load_day=date.fromisoformat,
     load_json=orjson.loads,
 )
@@ -70,6 +72,7 @@ POSTGRESQL = Codec(
     dump_flag=_same,
     dump_ids=_same,
     load_instant=_same,
+    show_instant=_same,
     load_day=_same,
     load_json=_same,
 )
@@ -79,11 +82,11 @@ class Statement:
     """A statement compiled once per dialect; its parameters are bound by name.
 
     SQLite's driver lets go of the interpreter for each row, and under load waits long to get it back.
-    A `page` is a query whose rows are therefore given as one: a JSON array, of numbers and text only.
+    A `page` is a query whose rows are therefore given as one: a JSON array. What is JSON in it has been read already.
     """
 
     def __init__(self, source: Executable, *, page: bool = False) -> None:
-        self._columns = len(source.selected_columns) if page and isinstance(source, Select) else 0
+        self._columns = [column.type for column in source.selected_columns] if page and isinstance(source, Select) else []
         assert isinstance(source, ClauseElement)
         self.source = source
         self._compiled: dict[str, tuple[str, list[str], dict[str, Any]]] = {}
@@ -101,12 +104,13 @@ class Statement:
 
     def in_one(self, dialect: Dialect) -> bool:
         """Return whether all rows come as one JSON array."""
-        return self._columns > 0 and dialect.name == SQLITE.dialect.name
+        return bool(self._columns) and dialect.name == SQLITE.dialect.name
 
     def _as_one(self, sql: str) -> str:
-        columns = ", ".join(f"c{number}" for number in range(self._columns))
+        columns = ", ".join(f"c{number}" for number in range(len(self._columns)))
+        values = ", ".join(f"json(c{n})" if isinstance(kind, Json) else f"c{n}" for n, kind in enumerate(self._columns))
         # The aggregate takes its rows in the order of the query inside, as SQLite keeps it for all that depend on it.
-        return f"WITH page({columns}) AS ({sql}) SELECT json_group_array(json_array({columns})) FROM page"  # noqa: S608  our own names
+        return f"WITH page({columns}) AS ({sql}) SELECT json_group_array(json_array({values})) FROM page"  # noqa: S608  our own names
 
 
 WORKSPACE: BindParameter[str] = bindparam("workspace")

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, not_, or_, select
 
+from core.storage.sql.display import SHOWN_BY_ID, SHOWN_BY_KEY
 from core.storage.sql.filters import TASK_TEXT, contains_text, has_tag, is_live, is_open, sorting_of
-from core.storage.sql.names import TASKS_BY_ID, TASKS_BY_KEY
 from core.storage.sql.outline import Outline
 from core.storage.sql.paging import list_page
-from core.storage.sql.rows import COMMENT_COLUMNS, comment_model, task_record
+from core.storage.sql.rows import COMMENT_COLUMNS, comment_model
 from core.storage.sql.session import WORKSPACE, Statement
 from core.storage.sql.tables import comments, dependencies, tasks
 from schemas.primitives import TaskStatus
@@ -39,9 +39,7 @@ class TaskReads(Outline):
 
     def find_task(self, name: str, *, today: date) -> Task | None:
         """Return the task of this id or key, deleted or not."""
-        for row in self.named_rows([name], TASKS_BY_ID, TASKS_BY_KEY):
-            return self.show_tasks([task_record(row, self.codec)], today)[0]
-        return None
+        return next(iter(self.show_tasks(self.named_rows([name], SHOWN_BY_ID, SHOWN_BY_KEY), today)), None)
 
     def list_tasks(self, query: TaskQuery, *, today: date) -> TaskListResponse:
         """Return one page; an unknown project or parent is NotFound."""
@@ -52,7 +50,7 @@ class TaskReads(Outline):
 
     def show_by_id(self, ids: Sequence[str], *, today: date) -> list[Task]:
         """Return these tasks, which exist, in this order."""
-        return self.show_tasks([task_record(row, self.codec) for row in self.rows_in_order(TASKS_BY_ID, ids)], today)
+        return self.show_tasks(self.rows_in_order(SHOWN_BY_ID, ids), today)
 
     def list_comments(self, task_id: str, *, page: int = 1, per_page: int = 50) -> CommentListResponse:
         """Newest page first; each page oldest first."""

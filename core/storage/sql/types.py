@@ -26,6 +26,13 @@ def encode_instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+@lru_cache(maxsize=1_024)
+def show_instant(code: str) -> str:
+    """Return an encoded instant as JSON shows it: as RFC 3339, without a fraction that is zero."""
+    whole, fraction = code[:19], code[19:26]
+    return f"{whole}Z" if fraction == ".000000" else f"{whole}{fraction}Z"
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC instant; SQLite keeps it as fixed-width ISO text."""
 
