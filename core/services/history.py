@@ -4,12 +4,12 @@ from datetime import date
 
 from core.collector import collector_paused
 from core.context import Context, Scope
-from core.errors import DeletedResource, InvalidCursor, NotFound, ValidationFailed
+from core.errors import DeletedResource, InvalidCursor, ValidationFailed
 from core.patches.diff import render_diff
 from core.patches.net import count_totals, net_changes
 from core.services.answers import CHANGES_IN_ANSWER
 from core.services.names import project_named, unknown_patch_set
-from core.services.tasks import task_named
+from core.services.tasks import task_of
 from core.storage.interface import Transaction
 from schemas.changes import Change, ChangeListResponse, RevisionDiff
 from schemas.errors import ErrorCode, Issue
@@ -25,10 +25,7 @@ def list_history(ctx: Context, project: str, query: PatchSetQuery) -> HistoryRes
     def work(tx: Transaction) -> HistoryResponse:
         found = project_named(tx, project)
         if query.task is not None:
-            task = task_named(ctx, tx, query.task)
-            if task.project_id != found.id:
-                home = task.key.rpartition("-")[0]
-                raise NotFound(f"{task.key} is no task of {found.key}", hint=f"it is in the history of {home}")
+            task_of(ctx, tx, query.task, found)
         return tx.list_history(found.id, query.model_copy(update={"project": found.key, "state": []}))
 
     return ctx.read(work)

@@ -4,10 +4,13 @@ from typing import Any
 
 from core.context import Context, Scope
 from core.errors import DeletedResource, NotFound, PreconditionFailed
+from core.services.contradictions import require_possible
 from core.services.errors import as_body_errors
+from core.services.names import project_named
 from core.services.patch_sets import Written, write_patches
 from core.storage.interface import Transaction
 from schemas.changes import ApplyResponse
+from schemas.projects import Project
 from schemas.tasks import (
     Comment,
     CommentListResponse,
@@ -25,9 +28,21 @@ COMMENTS_IN_DETAIL = 50
 
 
 def list_tasks(ctx: Context, query: TaskQuery) -> TaskListResponse:
-    """Return a page of tasks."""
+    """Return a page of tasks.
+
+    Raises:
+        ValidationFailed: filters contradict each other.
+        NotFound: a named project or parent does not exist, or the parent is no task of the project.
+    """
     ctx.principal.require(Scope.PROJECTS_READ)
-    return ctx.read(lambda tx: tx.list_tasks(query, today=ctx.today))
+    require_possible(query)
+
+    def work(tx: Transaction) -> TaskListResponse:
+        if query.project is not None and query.parent is not None:
+            task_of(ctx, tx, query.parent, project_named(tx, query.project))
+        return tx.list_tasks(query, today=ctx.today)
+
+    return ctx.read(work)
 
 
 def get_task(ctx: Context, task: str, *, include_subtasks: bool = True) -> TaskDetail:
@@ -201,6 +216,15 @@ def task_named(ctx: Context, tx: Transaction, name: str) -> Task:
     if task is None:
         nearest = tx.suggest_tasks(name)
         raise NotFound(f"there is no task {name!r}", hint=f"nearest: {', '.join(nearest)}" if nearest else "list the tasks")
+    return task
+
+
+def task_of(ctx: Context, tx: Transaction, name: str, project: Project) -> Task:
+    """Return a task of a project, deleted or not, or raise NotFound, which says where it is."""
+    task = task_named(ctx, tx, name)
+    if task.project_id != project.id:
+        home = task.key.rpartition("-")[0]
+        raise NotFound(f"{task.key} is no task of {project.key}", hint=f"it is a task of {home}")
     return task
 
 

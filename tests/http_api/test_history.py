@@ -65,7 +65,7 @@ def test_the_history_is_that_of_a_task_of_the_project_and_no_other(api: httpx2.C
     assert data(api.get(f"{path}/history?task_id={key}-1"))["total"] == 3
     error = refused(api.get(f"{path}/history?task_id={other}"), 404, "NOT_FOUND")
     assert error["message"] == f"{other} is no task of {key}"
-    assert error["details"][0]["hint"] == f"it is in the history of {elsewhere}"
+    assert error["details"][0]["hint"] == f"it is a task of {elsewhere}"
     refused(api.get(f"{path}/history?task_id={key}-9"), 404, "NOT_FOUND")
 
 

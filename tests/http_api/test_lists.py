@@ -125,6 +125,52 @@ def test_every_list_answers_at_each_of_its_addresses(api: httpx2.Client, base_ur
     assert 'rel="first"' in head.headers["link"]
 
 
+CONTRADICTIONS = [
+    ("root=true&parent_id=KEY-1", ["/root", "/parent_id"]),
+    ("due_after=2026-01-01&due_before=2026-01-01", ["/due_after", "/due_before"]),
+    ("due_after=2026-01-01&due_before=2026-01-02", ["/due_after", "/due_before"]),
+    ("ready=true&status=blocked,done", ["/ready", "/status"]),
+    ("overdue=true&status=cancelled&status=completed", ["/overdue", "/status"]),
+    (
+        "root=true&parent_id=KEY-1&ready=true&overdue=true&status=completed",
+        ["/root", "/parent_id", "/ready", "/status", "/overdue", "/status"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "paths"), CONTRADICTIONS)
+def test_filters_that_no_task_can_match_together_are_refused_by_their_names(
+    api: httpx2.Client, key: str, query: str, paths: list[str]
+) -> None:
+    error = refused(api.get(f"/tasks?{query.replace('KEY', key)}"), 422, "VALIDATION_ERROR")
+
+    assert [detail["path"] for detail in error["details"]] == paths
+    assert all(detail["message"].startswith("contradicts ") for detail in error["details"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "root=false&parent_id=KEY-1",
+        "due_after=2026-01-01&due_before=2026-01-03",
+        "ready=true&status=blocked,todo",
+        "ready=false&status=blocked",
+        "overdue=true&status=completed,todo",
+    ],
+)
+def test_filters_that_a_task_could_match_are_answered(api: httpx2.Client, key: str, query: str) -> None:
+    data(api.get(f"/tasks?{query.replace('KEY', key)}"))
+
+
+def test_the_subtasks_of_a_task_of_another_project_are_not_found(api: httpx2.Client, key: str, project: dict[str, Any]) -> None:
+    query = {"project_id": project["key"], "parent_id": f"{key}-1"}
+
+    error = refused(api.get("/tasks", params=query), 404, "NOT_FOUND")
+
+    assert error["message"] == f"{key}-1 is no task of {project['key']}"
+    assert numbers(api, key, "parent_id=KEY-1") == [2]
+
+
 @pytest.mark.parametrize(
     ("query", "path"),
     [

@@ -217,4 +217,4 @@ def test_the_history_of_a_task_is_asked_of_its_own_project(ctx: Context, web: Ap
     with pytest.raises(NotFound, match="WEB-2 is no task of OPS") as refusal:
         history.list_history(ctx, "OPS", PatchSetQuery(task="WEB-2"))
 
-    assert refusal.value.details[0].hint == "it is in the history of WEB"
+    assert refusal.value.details[0].hint == "it is a task of WEB"

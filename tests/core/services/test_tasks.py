@@ -13,6 +13,7 @@ from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode
 from schemas.patches import PatchSetQuery
 from schemas.primitives import TaskStatus
+from schemas.projects import ProjectCreate
 from schemas.tasks import TaskCreate, TaskQuery, TaskUpdate
 
 
@@ -53,6 +54,37 @@ def test_a_precondition_compares_the_tasks_own_revision(ctx: Context, web: Apply
 
     with pytest.raises(PreconditionFailed):
         tasks.update_task(ctx, "WEB-2", TaskUpdate(title="Sign-in"), if_match=2)
+
+
+@pytest.mark.parametrize(
+    ("filters", "paths"),
+    [
+        ({"root": True, "parent": "WEB-1"}, ["/root", "/parent_id"]),
+        ({"due_after": "2026-03-01", "due_before": "2026-03-02"}, ["/due_after", "/due_before"]),
+        ({"ready": True, "status": ["in_review"]}, ["/ready", "/status"]),
+        ({"overdue": True, "status": ["completed", "cancelled"]}, ["/overdue", "/status"]),
+    ],
+)
+def test_filters_that_no_task_can_match_together_are_refused(ctx: Context, filters: dict[str, object], paths: list[str]) -> None:
+    with pytest.raises(ValidationFailed) as refusal:
+        tasks.list_tasks(ctx, TaskQuery.model_validate(filters))
+
+    assert [issue.path for issue in refusal.value.details] == paths
+
+
+def test_filters_that_a_task_may_match_are_answered(ctx: Context, web: ApplyResponse) -> None:
+    def keys(**filters: object) -> list[str]:
+        return [task.key for task in tasks.list_tasks(ctx, TaskQuery.model_validate(filters)).tasks]
+
+    assert keys(project="web", parent="web-1", ready=True, status=["todo", "blocked"]) == ["WEB-2", "WEB-3"]
+    assert keys(overdue=True, status=["todo", "completed"], due_after="2026-01-01", due_before="2026-01-03") == []
+
+
+def test_the_subtasks_of_a_task_of_another_project_are_not_found(ctx: Context, web: ApplyResponse) -> None:
+    projects.create_project(ctx, ProjectCreate(name="Other", key="OTHER"))
+
+    with pytest.raises(NotFound, match="WEB-1 is no task of OTHER"):
+        tasks.list_tasks(ctx, TaskQuery(project="OTHER", parent="WEB-1"))
 
 
 def test_a_deleted_task_says_how_to_restore_it(ctx: Context, web: ApplyResponse) -> None:
