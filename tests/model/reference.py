@@ -104,7 +104,7 @@ class Reference:
         selected = sorted(set(only)) if only is not None else list(range(len(patches)))
         declared: dict[str, int] = {}
         for index, patch in enumerate(patches):
-            if isinstance(patch, dict) and patch.get("op") in CREATIONS and isinstance(patch.get("ref"), str):
+            if _declares_ref(patch):
                 declared.setdefault(patch["ref"], index)
         codes, seen = self._bases(bases)
         codes |= {"VALIDATION_ERROR" for index in selected if index >= len(patches)}
@@ -114,13 +114,13 @@ class Reference:
         sound: dict[int, Patch] = {}
         malformed: dict[int, Any] = {}
         for index, patch in enumerate(patches):  # what is not selected must be well formed too
-            if not is_sound(patch):
-                malformed[index] = patch
-                codes.add("VALIDATION_ERROR")
-            elif patch.get("ref") and declared[patch["ref"]] != index:
-                codes.add("INVALID_PATCH")
-            else:
+            taken = _declares_ref(patch) and declared[patch["ref"]] != index
+            codes |= {"INVALID_PATCH"} if taken else set()
+            codes |= {"VALIDATION_ERROR"} if not is_sound(patch) else set()
+            if is_sound(patch) and not taken:
                 sound[index] = normal(patch)
+            else:
+                malformed[index] = patch
         sound, malformed = ({index: some[index] for index in some if index in selected} for some in (sound, malformed))
         clashes: set[Conflict] = set()
         for index, patch in sound.items():
@@ -245,6 +245,10 @@ def live(state: State, project: str) -> Any:
         {key: {name: task[name] for name in names} for key, task in tasks.items()},
         {edge for edge in state.edges if edge[0] in tasks and edge[1] in tasks},
     )
+
+
+def _declares_ref(patch: Any) -> bool:
+    return isinstance(patch, dict) and patch.get("op") in CREATIONS and isinstance(patch.get("ref"), str)
 
 
 def _normal(patches: list[Any]) -> list[Any]:
