@@ -1,4 +1,4 @@
-"""The command line as its users have it: real processes on a file database of their own."""
+"""The command line on a file database: as its users have it, in real processes, or in this one where that is not the point."""
 
 import json
 import os
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from core.cli.commands import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = """\
@@ -74,9 +77,17 @@ class Cli:
         return self.json("import", "-", *options, stdin=plan.encode())
 
 
+class InProcess(Cli):
+    """Runs the commands in this process, each on connections of its own; much cheaper where the process is not the point."""
+
+    def run(self, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        done = CliRunner().invoke(app, arguments, input=stdin, env={"DATABASE_URL": f"sqlite:///{self.database}", **self.env})
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes)
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    """Without a database."""
+    """Without a database; a module whose point is not the process has its own."""
     return Cli(tmp_path)
 
 

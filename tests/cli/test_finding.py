@@ -1,30 +1,16 @@
-"""Search and trash at the command line: the same answers as over REST, on the same database.
-
-The commands run in this process: as processes of their own all commands are tried in the other files.
-"""
+"""Search and trash at the command line: the same answers as over REST, on the same database."""
 
 import asyncio
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from typer.testing import CliRunner
 
-from core.cli.commands import app
 from core.settings import Settings
 from http_api.app import create_app
-from tests.cli.conftest import Cli
-
-
-class InProcess(Cli):
-    """Runs the commands here."""
-
-    def run(self, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-        done = CliRunner().invoke(app, arguments, input=stdin, env={"DATABASE_URL": f"sqlite:///{self.database}"})
-        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes)
+from tests.cli.conftest import Cli, InProcess
 
 
 @pytest.fixture

@@ -1,8 +1,15 @@
 """`orchestrator keys` and `orchestrator members`, as whoever runs the servers has them."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, InProcess
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return InProcess(tmp_path)
 
 
 def test_a_key_is_shown_once_and_listed_without_its_secret(cli: Cli) -> None:

@@ -1,6 +1,15 @@
 """The schedule at the command line: drawing takes 2h, the pages wait for it and take a day."""
 
-from tests.cli.conftest import Cli
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, InProcess
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return InProcess(tmp_path)
 
 
 def test_the_schedule_says_what_decides_the_end(applied: tuple[Cli, str]) -> None:
