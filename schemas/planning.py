@@ -11,15 +11,21 @@ from schemas.primitives import Assignee, Day, FilterText, ItemName, Model, Name,
 from schemas.usage import Usage
 
 MAX_OUTLINE_BYTES = 1_000_000
+MAX_IMPORT_BYTES = 16_000_000  # of exports and tables, which are read without a parser of Markdown
 MAX_DESCRIPTION = 200_000
 MAX_FEEDBACK = 20_000
 
 
 class OutlineFormat(StrEnum):
+    """How a plan is written."""
+
+    AUTO = "auto"
     MARKDOWN = "markdown"
+    CSV = "csv"
+    JSON = "json"
 
 
-OutlineText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_OUTLINE_BYTES), AfterValidator(sound_text)]
+OutlineText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_IMPORT_BYTES), AfterValidator(sound_text)]
 
 
 FeedbackText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_FEEDBACK), AfterValidator(sound_text)]
@@ -28,8 +34,8 @@ FeedbackText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_FEE
 class ImportRequest(Model):
     """A written plan to turn into a proposal; nothing is applied."""
 
-    content: OutlineText = Field(description="the text of the plan, at most 1 MB as UTF-8")
-    format: OutlineFormat = OutlineFormat.MARKDOWN
+    content: OutlineText = Field(description="the text of the plan, at most 1 MB as UTF-8; tables and exports in JSON 16 MB")
+    format: OutlineFormat = Field(default=OutlineFormat.AUTO, description="how it is written; auto looks at the text")
     project: ItemName | None = Field(default=None, description="add to this project instead of creating one")
     name: Name | None = Field(default=None, description="name of the new project, unless the text has a title")
     sequential: bool = Field(default=False, description="numbered items wait for the one before them")

@@ -41,20 +41,26 @@ _PATCH_SET_ID = re.compile(r"ps_[0-9a-z]+")
 
 @app.command("import")
 def import_plan(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Markdown plan, at most 1 MB; - reads standard input.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The plan: Markdown, CSV, or an export in JSON; - reads standard input.")
+    ],
     project: Annotated[str | None, typer.Option(metavar="KEY", help="Add to this project instead of creating one.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the new project, unless the plan has a title.")] = None,
     sequential: Annotated[bool, typer.Option("--sequential", help="Numbered items wait for the one before them.")] = False,
+    format: Annotated[
+        Literal["markdown", "csv", "json"] | None, typer.Option(help="How it is written, unless the name or the text says it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn a written plan into a proposal. Nothing is applied."""
+    """Turn a written plan, or the export of a project, into a proposal. Nothing is applied."""
 
     def work(session: Session) -> "PlannerResponse":
-        from core.cli.inputs import read_text
-        from schemas.planning import MAX_OUTLINE_BYTES, ImportRequest
+        from core.cli.inputs import format_of, read_text
+        from schemas.planning import MAX_IMPORT_BYTES, ImportRequest, OutlineFormat
 
-        text = read_text(file, MAX_OUTLINE_BYTES, "split the plan and import the parts with --project KEY")
-        request = ImportRequest(content=text, project=project, name=name, sequential=sequential)
+        text = read_text(file, MAX_IMPORT_BYTES, "split the plan and import the parts with --project KEY")
+        kind = OutlineFormat(format) if format else format_of(file)
+        request = ImportRequest(content=text, format=kind, project=project, name=name, sequential=sequential)
         from core.services.planning import import_outline
 
         return session.call(import_outline, request)
@@ -338,7 +344,7 @@ def export(
 
     def work(session: Session) -> str:
         from core.cli.inputs import write_text
-        from core.rendering import render_export
+        from core.exports.rendering import render_export
         from core.services.projects import export_project
         from schemas.export import ExportFormat
 

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
     from schemas.access import Role, Scope
     from schemas.patches import PatchSet
+    from schemas.planning import OutlineFormat
 
 TASK_KEY = re.compile(r"([A-Za-z][A-Za-z0-9]{1,9})-[0-9]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MAX_PATCH_SET_BYTES = 16 * 1024 * 1024
 STDIN = "-"
+_FORMATS = {".md": "markdown", ".markdown": "markdown", ".csv": "csv", ".tsv": "csv", ".json": "json"}
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -101,6 +103,13 @@ def read_patch_set(name: str) -> "PatchSet":
         message = f'{_shown(name)} is no patch set; write an object: {{"summary": "...", "patches": [...]}}'
         raise BadInput(ErrorCode.VALIDATION_ERROR, message)
     return PatchSet.model_validate(value)
+
+
+def format_of(name: str) -> "OutlineFormat":
+    """Return the format that a file's name says its plan is written in."""
+    from schemas.planning import OutlineFormat
+
+    return OutlineFormat(_FORMATS.get(Path(name).suffix.lower(), "auto"))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -25,7 +25,8 @@ def link(draft: Draft, *, sequential: bool) -> None:
     """Fill `depends_on` of all items; report what could not be linked. Linear in items and names."""
     names = References([_known(item) for item in draft.items])
     for reference in draft.references:
-        _resolve(draft, names, reference)
+        if reference.alternatives:  # else its edges are known
+            _resolve(draft, names, reference)
     draft.references += list(_statements(draft, names))
     parents = [item.parent for item in draft.items]
     ordered = _in_sequence(draft.items) if sequential else []

@@ -33,25 +33,36 @@ def write_descriptions(draft: Draft) -> dict[int, str]:
     for owner, lines in owned.items():
         kept = _without_edges(draft, lines, dividers)
         item = draft.items[owner] if owner != PROJECT else None
-        texts[owner] = _fit(draft, _written(draft, kept, item), _whole_title(draft, item), code)
+        texts[owner] = _fit(draft, _written(draft, kept, item), _first(draft, item), code)
     for owner in range(PROJECT, len(draft.items)):
         if owner not in texts:
-            texts[owner] = _whole_title(draft, draft.items[owner] if owner != PROJECT else None)
-    return {owner: text for owner, text in texts.items() if text.strip()}
+            texts[owner] = _first(draft, draft.items[owner] if owner != PROJECT else None)
+    return {owner: text for owner, text in texts.items() if text}
+
+
+def _first(draft: Draft, item: Item | None) -> str:
+    """Return what a description begins with: the title if it had to be cut, and the text that is stated exactly."""
+    exact = item.exact if item is not None else draft.project_exact
+    stated = str(exact.fields.get("description", ""))
+    title = _whole_title(draft, item)
+    if title and len(title) + 2 + len(stated) > MAX_DESCRIPTION:
+        draft.leave(_title_line(draft, item), TOO_LONG)
+        return stated
+    return "\n\n".join(part for part in (title, stated) if part)
 
 
 def _whole_title(draft: Draft, item: Item | None) -> str:
     """Return the title if the stored one had to be cut; report it where not even the description can hold it."""
     document = draft.outline.title
-    if item is not None:
-        title, line = item.inline.title(), item.line
-    elif document is not None:
-        title, line = document.heading, document.start
-    else:
-        return ""
+    title = item.inline.title() if item is not None else document.heading if document is not None else ""
     if len(title) > MAX_DESCRIPTION:
-        draft.leave(line, "a title beyond the description's limit of 10,000 characters")
+        draft.leave(_title_line(draft, item), "a title beyond the description's limit of 10,000 characters")
     return title if MAX_TITLE < len(title) <= MAX_DESCRIPTION else ""
+
+
+def _title_line(draft: Draft, item: Item | None) -> int:
+    node = draft.outline.title or draft.outline.root
+    return item.line if item is not None else node.start
 
 
 def _all(blocks: list[Block]) -> list[Block]:

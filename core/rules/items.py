@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, field
 
+from core.rules.exact import Exact, read_exact
 from core.rules.inline import Span
 from core.rules.markers import Inline, MarkerReader, Target
 from core.rules.outline import Node, NodeKind
 from core.rules.vocabulary import CHECKBOX_STATUS
 from schemas.primitives import TaskStatus
+from schemas.tasks import TaskFields
 
 # A first line at least this wide was broken by an editor: the next line continues the title.
 WRAPPED_WIDTH = 70
+_KEPT_ELSEWHERE = frozenset({"title", "description", "acceptance_criteria"})
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +39,7 @@ class Item:
     parent: int | None
     inline: Inline
     title_end: int  # line after the title
+    exact: Exact = field(default_factory=Exact)
     criteria: list[str] = field(default_factory=list)
     depends_on: list[int] = field(default_factory=list)
 
@@ -43,10 +47,19 @@ class Item:
 def read_item(node: Node, parent: int | None, lines: list[str], reader: MarkerReader) -> Item:
     """Return the item of a heading or list item, with the markers of its title read."""
     raw, title_end = _title(node, lines)
+    exact = read_exact(node.blocks, lines, TaskFields)
     inline = reader.read(raw)
+    if "title" in exact.fields:
+        inline = Inline(str(exact.fields["title"]), block_id=inline.block_id, is_exact=True)
     if node.checkbox and CHECKBOX_STATUS[node.checkbox] is not TaskStatus.TODO:
         inline.fields.values["status"] = CHECKBOX_STATUS[node.checkbox].value
-    return Item(node, node.start, parent, inline, title_end)
+    inline.fields.values |= {name: value for name, value in exact.fields.items() if name not in _KEPT_ELSEWHERE}
+    return Item(node, node.start, parent, inline, title_end, exact, criteria=_criteria(exact))
+
+
+def _criteria(exact: Exact) -> list[str]:
+    stated = exact.fields.get("acceptance_criteria")
+    return [str(text) for text in stated] if isinstance(stated, list) else []
 
 
 def _title(node: Node, lines: list[str]) -> tuple[str, int]:

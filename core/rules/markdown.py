@@ -44,6 +44,7 @@ class Block:
     level: int = 0  # of headings, 1..6
     ordered: bool = False
     number: int | None = None  # of items in ordered lists, as written
+    info: str = ""  # of fenced code: the words behind the opening fence
     children: list["Block"] = field(default_factory=list)
 
 
@@ -125,4 +126,6 @@ def _block(token: "Token") -> Block:
         block.ordered = token.type == "ordered_list_open"
     elif block.kind is BlockKind.ITEM and token.info:
         block.number = int(token.info)
+    elif token.type == "fence":
+        block.info = " ".join(token.info.split())
     return block

@@ -70,9 +70,10 @@ class Inline:
     targets: list[list[Target]] = field(default_factory=list)  # each with alternatives, the widest first
     block_id: str | None = None
     problems: list[str] = field(default_factory=list)
+    is_exact: bool = False  # `raw` is the title, nothing in it is read
 
     def title(self) -> str:
-        return cut_out(self.raw, self.cut) or self.raw.strip()
+        return self.raw if self.is_exact else cut_out(self.raw, self.cut) or self.raw.strip()
 
     def title_without_targets(self) -> str:
         """Return the title as it will be if what it waits for can be resolved."""

@@ -43,6 +43,7 @@ class Reading(StrEnum):
     OUTLINE = "outline"
     HEADINGS = "headings"
     FREE_TEXT = "free text"
+    TABLE = "table"  # of a format of its own, in which each row says what it is
 
 
 class NodeKind(StrEnum):

@@ -5,6 +5,7 @@ span, inner ones over outer ones, and a line is a title, a stated field, text of
 reported as not used. `outline` says what becomes a task; `docs/rules.md` describes the whole grammar.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,17 +15,18 @@ from core.errors import BodyTooLarge, ValidationFailed
 from core.rules.dates import Calendar
 from core.rules.dependencies import link
 from core.rules.descriptions import shorten, write_descriptions
-from core.rules.draft import PROJECT, Draft, start_draft
-from core.rules.enumerations import with_enumerations
+from core.rules.draft import PROJECT, Draft
 from core.rules.estimates import WorkingTime
+from core.rules.formats.reading import MAX_BYTES, find_format, read_draft
 from core.rules.free_text import add_free_text
 from core.rules.items import Item
-from core.rules.markdown import BlockKind, read_document
+from core.rules.markdown import BlockKind
 from core.rules.markers import MarkerReader
-from core.rules.outline import LEAD_LEVEL, MAX_LEAD, Outline, Reading, read_outline
+from core.rules.outline import LEAD_LEVEL, MAX_LEAD, Outline, Reading
 from core.rules.overlooked import ask_about_overlooked
 from core.rules.stated import read_criteria, read_stated_fields
-from schemas.planning import MAX_OUTLINE_BYTES, PlannedTask, UnparsedLine
+from schemas.patches import MAX_PATCHES
+from schemas.planning import MAX_OUTLINE_BYTES, OutlineFormat, PlannedTask, UnparsedLine
 from schemas.primitives import CLOSED_STATUSES, TaskStatus
 
 DEFAULT_NAME = "Imported plan"
@@ -47,6 +49,7 @@ class ParsedPlan:
 def parse_plan(
     content: str,
     *,
+    format: OutlineFormat = OutlineFormat.AUTO,
     project: str | None,
     name: str | None,
     sequential: bool,
@@ -60,16 +63,19 @@ def parse_plan(
     Pure and linear in the text. `name` is used when the text has no title.
 
     Raises:
-        ValidationFailed: there is nothing in the text, or more than one patch set can hold.
-        BodyTooLarge: the text is longer than 1,000,000 bytes.
+        ValidationFailed: there is nothing in the text, more than one patch set can hold, or not what `format` says.
+        BodyTooLarge: the text is longer than its format may be.
     """
-    check_content(content)
-    document = read_document(content)
-    document.blocks = with_enumerations(document.blocks)
-    outline = read_outline(document)
-    reader = MarkerReader(Calendar(today, days_per_week), WorkingTime(hours_per_day, days_per_week), document.link_names)
-    draft = start_draft(document, outline, reader, max_depth)
-    if outline.reading is Reading.FREE_TEXT:
+    check_text(content)
+    format = find_format(content) if format is OutlineFormat.AUTO else format
+    check_size(content, format)
+    reader = MarkerReader(Calendar(today, days_per_week), WorkingTime(hours_per_day, days_per_week), frozenset())
+    draft = read_draft(content, format, reader, max_depth)
+    outline = draft.outline
+    if project is None:
+        draft.take(draft.project_exact)
+    is_free_text = outline.reading is Reading.FREE_TEXT and not draft.project_exact  # with it, a project without tasks
+    if is_free_text:
         add_free_text(draft)
     read_stated_fields(draft, with_project=project is None)
     read_criteria(draft)
@@ -79,31 +85,43 @@ def parse_plan(
         _leave_project_text(draft)
         new_name = ""
     else:
-        new_name = _name(outline, name) or _take_first_line(draft) or DEFAULT_NAME
+        new_name = _exact_name(draft) or _name(outline, name) or _take_first_line(draft) or DEFAULT_NAME
     descriptions = write_descriptions(draft)
     created = [] if project is not None else [_project_patch(draft, new_name, descriptions.get(PROJECT, ""))]
     target = project if project is not None else PROJECT_REF
     tasks = [_task_patch(index, item, target, descriptions.get(index, "")) for index, item in enumerate(draft.items)]
+    comments = list(_comment_patches(draft))
+    if len(created) + len(tasks) + len(comments) > MAX_PATCHES:
+        raise _too_many("tasks and comments")
     return ParsedPlan(
         summary=_summary(draft, project or new_name),
-        patches=[*created, *tasks],
+        patches=[*created, *tasks, *comments],
         tasks=[_planned(index, item) for index, item in enumerate(draft.items)],
         unparsed=sorted(draft.unparsed, key=lambda entry: entry.line),
-        questions=[*_general_questions(outline, draft, max_depth), *ask_about_overlooked(draft), *draft.questions()],
+        questions=[
+            *_general_questions(draft, max_depth, is_free_text=is_free_text),
+            *ask_about_overlooked(draft),
+            *draft.questions(),
+        ],
     )
 
 
-def check_content(content: str) -> None:
-    """Refuse a text that is too long, blank, or not sound Unicode."""
-    try:
-        size = len(content.encode())
-    except UnicodeEncodeError:
-        raise ValidationFailed("The plan is not valid Unicode text.", hint="send it as UTF-8") from None
-    if size > MAX_OUTLINE_BYTES:
+def check_size(content: str, format: OutlineFormat) -> None:
+    """Refuse a text that is longer than its format may be."""
+    size, limit = len(content.encode()), MAX_BYTES.get(format, MAX_OUTLINE_BYTES)
+    if size > limit:
         raise BodyTooLarge(
-            f"The plan has {size:,} bytes; an import takes at most {MAX_OUTLINE_BYTES:,} bytes of UTF-8.",
+            f"The plan has {size:,} bytes; an import takes at most {limit:,} bytes of UTF-8.",
             hint="split it into several files and import them into the same project",
         )
+
+
+def check_text(content: str) -> None:
+    """Refuse a text that is blank or not sound Unicode."""
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        raise ValidationFailed("The plan is not valid Unicode text.", hint="send it as UTF-8") from None
     if "\0" in content:
         raise ValidationFailed("The plan contains NUL characters, so it is no text.", hint="send a Markdown or text file")
     if not content.removeprefix("\ufeff").strip():
@@ -124,6 +142,8 @@ def _complete_groups(items: list[Item]) -> None:
 
 def _leave_project_text(draft: Draft) -> None:
     title = draft.outline.title
+    if draft.project_exact and not draft.document.lines:
+        draft.remark(0, "the fields of the project itself are not used; the tasks go into an existing project")
     if title is not None:
         for line in range(title.start, title.title_end):
             if draft.document.lines[line].strip():
@@ -131,6 +151,11 @@ def _leave_project_text(draft: Draft) -> None:
     for line, owner in enumerate(draft.owners):
         if owner == PROJECT and line not in draft.used and draft.document.lines[line].strip():
             draft.leave(line, "about the plan as a whole; the tasks go into an existing project")
+
+
+def _exact_name(draft: Draft) -> str | None:
+    name = draft.project_exact.fields.get("name")
+    return str(name) if name else None
 
 
 def _name(outline: Outline, name: str | None) -> str | None:
@@ -158,7 +183,7 @@ def _take_first_line(draft: Draft) -> str | None:
 
 
 def _project_patch(draft: Draft, name: str, description: str) -> Patch:
-    fields: Patch = {"name": shorten(name), **draft.project.values}
+    fields: Patch = {"name": shorten(name), **draft.project.values, **draft.project_exact.fields}
     if description:
         fields["description"] = description
     return {"op": "create_project", "ref": PROJECT_REF, "fields": fields}
@@ -185,6 +210,19 @@ def _planned(index: int, item: Item) -> PlannedTask:
     return PlannedTask(ref=_ref(index), parent=parent, title=shorten(item.inline.title()))
 
 
+def _comment_patches(draft: Draft) -> Iterator[Patch]:
+    for index, item in enumerate(draft.items):
+        for body in item.exact.comments:
+            yield {"op": "add_comment", "task": _ref(index), "body": body}
+
+
+def _too_many(what: str) -> ValidationFailed:
+    return ValidationFailed(
+        f"The plan has more than {MAX_PATCHES - 1:,} {what}; one import creates at most that many.",
+        hint="split the plan into several files and import them into the same project",
+    )
+
+
 def _ref(index: int) -> str:
     return f"$t{index + 1}"
 
@@ -197,13 +235,13 @@ def _summary(draft: Draft, name: str) -> str:
     return f"Import {shorten(name)}: {tasks}{progress}"
 
 
-def _general_questions(outline: Outline, draft: Draft, max_depth: int) -> list[str]:
+def _general_questions(draft: Draft, max_depth: int, *, is_free_text: bool) -> list[str]:
     questions = []
-    if outline.reading is Reading.FREE_TEXT:
+    if is_free_text:
         questions.append(
             "The text has no list, checkbox or task heading (tables are kept as text), so it became one task; what are its steps?"
         )
-    elif outline.reading is Reading.HEADINGS:
+    elif draft.outline.reading is Reading.HEADINGS:
         questions.append("The text has no list, checkbox or task heading, so each of its headings became a task; is that meant?")
     if draft.flattened:
         lines = ", ".join(str(line + 1) for line in draft.flattened[:20])

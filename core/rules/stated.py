@@ -96,8 +96,13 @@ def _value(draft: Draft, label: Label, text: str) -> JsonValue:
     if label is Label.STATUS:
         return status.value if (status := find_status(text)) else None
     if label is Label.TAGS:
-        return [tag for part in text.split(",") if (tag := part.strip(" `#"))]
+        return [*read_tags(text)]
     return text.removeprefix("@")
+
+
+def read_tags(text: str) -> list[str]:
+    """Return the tags of a comma list, each with or without `#`."""
+    return [tag for part in text.split(",") if (tag := part.strip(" `#"))]
 
 
 def read_criteria(draft: Draft) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from core.rendering import render_export
+from core.exports.rendering import render_export
 from core.schedule_rendering import render_schedule
 from core.services import history, projects, reverting
 from core.services.patch_sets import Written

@@ -11,7 +11,7 @@ UNKNOWN_OP = {"op": "explode"}
 
 
 def test_a_plan_that_is_too_large_is_refused_in_one_line_and_creates_no_database(cli: Cli) -> None:
-    refusal = cli.refusal("import", "-", exit_code=2, stdin=b"- [ ] x\n" * 200_000)
+    refusal = cli.refusal("import", "-", exit_code=2, stdin=b"- [ ] x\n" * 2_000_001)
 
     assert refusal.startswith("BODY_TOO_LARGE: ")
     assert "split the plan" in refusal

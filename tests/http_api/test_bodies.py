@@ -124,11 +124,11 @@ def test_a_client_that_asks_first_is_refused_before_it_sends(api: httpx2.Client)
 
 
 def test_a_plan_of_5_mb_is_refused_with_the_way_out(api: httpx2.Client) -> None:
-    error = refused(api.post("/planner/import", json={"content": "- [ ] task\n" * 500_000}), 422, "VALIDATION_ERROR")
+    error = refused(api.post("/planner/import", json={"content": "- [ ] task\n" * 500_000}), 413, "BODY_TOO_LARGE")
 
     [issue] = error["details"]
-    assert (issue["path"], issue["message"]) == ("/content", "must be at most 1,000,000 characters")
-    assert issue["hint"] == "split the plan and import the parts into the same project"
+    assert issue["message"] == "The plan has 5,500,000 bytes; an import takes at most 1,000,000 bytes of UTF-8."
+    assert issue["hint"] == "split it into several files and import them into the same project"
 
 
 def test_an_announced_size_beyond_reason_is_refused_before_it_is_read(api: httpx2.Client) -> None:

@@ -1,4 +1,4 @@
-"""Exports: JSON loses nothing, CSV is safe to open in a spreadsheet, Markdown is a plan to read."""
+"""Exports: JSON is the document, CSV is safe to open in a spreadsheet, Markdown is a plan to read."""
 
 import csv
 import io
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.rendering import CSV_COLUMNS, render_export
+from core.exports.rendering import render_export
+from core.exports.table import COLUMNS
 from schemas.export import ExportDocument, ExportFormat
 from schemas.primitives import Priority, ProjectStatus, TaskStatus
 from schemas.projects import Project
@@ -19,7 +20,7 @@ PROJECT = Project(
     key="WEB",
     name="Launch plan",
     description="Ship it.\n\nSoon.",
-    status=ProjectStatus.ACTIVE,
+    status=ProjectStatus.PLANNING,
     priority=Priority.MEDIUM,
     tags=["web"],
     start_date=None,
@@ -78,17 +79,18 @@ def task(number: int, title: str, **fields: Any) -> Task:
     return Task.model_validate(plain | fields)
 
 
-def document(*tasks: Task) -> ExportDocument:
-    comment = Comment(id="c", task_id="id-1", author="ann", body="Good", created_at=NOW)
-    return ExportDocument(exported_at=NOW, project=PROJECT, tasks=list(tasks), comments=[comment])
+def document(*tasks: Task, comment: str = "") -> ExportDocument:
+    comments = [Comment(id="c", task_id="id-1", author="ann", body=comment, created_at=NOW)] if comment else []
+    return ExportDocument(exported_at=NOW, project=PROJECT, tasks=list(tasks), comments=comments)
 
 
 def rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    """Return the rows below that of the project."""
+    return list(csv.DictReader(io.StringIO(text, newline="")))[1:]
 
 
 def test_json_is_the_whole_document_and_reads_back_equal() -> None:
-    exported = document(task(1, "Größe \u202e", custom={"size": [1, None]}))
+    exported = document(task(1, "Größe \u202e", custom={"size": [1, None]}), comment="Good")
 
     text = render_export(exported, ExportFormat.JSON)
 
@@ -97,7 +99,7 @@ def test_json_is_the_whole_document_and_reads_back_equal() -> None:
 
 
 def test_csv_has_a_column_for_every_field_a_caller_can_set() -> None:
-    assert set(TaskFields.model_fields) | {"key", "parent", "depends_on"} == set(CSV_COLUMNS)
+    assert set(TaskFields.model_fields) | {"type", "key", "parent", "depends_on", "task_schema"} == set(COLUMNS)
 
 
 def test_csv_has_one_row_per_task_with_quoted_line_breaks_and_joined_dependencies() -> None:
@@ -112,7 +114,15 @@ def test_csv_has_one_row_per_task_with_quoted_line_breaks_and_joined_dependencie
     first, second = rows(text)
     assert (first["title"], first["description"], first["tags"]) == ('Say "hi", twice', "one\ntwo", '["a;b", "c"]')
     assert (second["depends_on"], second["estimated_minutes"], second["due_date"]) == ("WEB-1;WEB-9", "90", "2026-12-01")
-    assert text.count("\r\n") == 3
+    assert text.count("\r\n") == 4
+
+
+def test_csv_has_a_row_for_the_project_and_one_for_each_comment_below_its_task() -> None:
+    text = render_export(document(task(1, "Build"), task(2, "Test"), comment="Good"), ExportFormat.CSV)
+
+    found = [(row["type"], row["key"], row["parent"], row["title"] or row["description"]) for row in rows(text)]
+    assert text.splitlines()[1].startswith("project,WEB,,Launch plan,planning,medium,,,2026-12-01,")
+    assert found == [("task", "WEB-1", "", "Build"), ("comment", "", "WEB-1", "Good"), ("task", "WEB-2", "", "Test")]
 
 
 @pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@cmd", "'=1", "''@x"])
@@ -162,19 +172,84 @@ def test_markdown_is_a_nested_checklist_with_markers() -> None:
         "",
         "  **Acceptance criteria**:",
         "",
-        "  - It runs",
+        "  * It runs",
         "",
         "  - [/] Auth (90 min) @ann due:2026-12-01 #api !high (after ^WEB-3) ^WEB-2",
     ]
 
 
-def test_tasks_get_a_heading_of_their_own_when_the_description_has_headings() -> None:
-    exported = document(task(1, "Build"))
-    described = exported.model_copy(update={"project": PROJECT.model_copy(update={"description": "Why.\n\n## Notes\n\nNone."})})
+def test_text_that_could_be_read_as_more_than_text_stands_in_a_code_block() -> None:
+    exported = document(task(1, "Build", description="Why.\n\n- [ ] ``` is a fence"), comment="One\ntwo")
 
-    text = render_export(described, ExportFormat.MARKDOWN)
+    text = render_export(exported, ExportFormat.MARKDOWN)
 
-    assert text.splitlines()[-4:] == ["", "## Tasks", "", "- [ ] Build ^WEB-1"]
+    assert text.splitlines()[-12:] == [
+        "- [ ] Build ^WEB-1",
+        "",
+        "  ````text description",
+        "  Why.",
+        "  ",
+        "  - [ ] ``` is a fence",
+        "  ````",
+        "",
+        "  ```text comment",
+        "  One",
+        "  two",
+        "  ```",
+    ]
+
+
+def test_a_title_that_holds_markers_is_stated_exactly_with_all_fields_of_its_line() -> None:
+    exported = document(
+        task(1, "Ask @bob, after", assignee="ann", estimated_minutes=90, depends_on=["WEB-2"], custom={"size": [1]}),
+        task(2, "Two"),
+    )
+
+    text = render_export(exported, ExportFormat.MARKDOWN)
+
+    assert text.splitlines()[-14:] == [
+        "- [ ] Ask @bob, after. ^WEB-1",
+        "",
+        "  **Depends on**: ^WEB-2",
+        "",
+        "  ```json fields",
+        "  {",
+        '    "custom": {"size": [1]},',
+        '    "title": "Ask @bob, after",',
+        '    "estimated_minutes": 90,',
+        '    "assignee": "ann"',
+        "  }",
+        "  ```",
+        "",
+        "- [ ] Two ^WEB-2",
+    ]
+
+
+def test_fields_of_the_project_that_no_line_can_say_are_stated_exactly() -> None:
+    project = PROJECT.model_copy(
+        update={"name": "Plan #", "status": ProjectStatus.ACTIVE, "links": {"jira": "WEB"}, "tags": ["a,b"]}
+    )
+
+    text = render_export(document().model_copy(update={"project": project}), ExportFormat.MARKDOWN)
+
+    assert text.splitlines() == [
+        "# Plan",
+        "",
+        "**Due**: 2026-12-01",
+        "",
+        "Ship it.",
+        "",
+        "Soon.",
+        "",
+        "```json fields",
+        "{",
+        '  "status": "active",',
+        '  "links": {"jira": "WEB"},',
+        '  "name": "Plan #",',
+        '  "tags": ["a,b"]',
+        "}",
+        "```",
+    ]
 
 
 def test_what_no_marker_can_say_is_a_labelled_line_below_the_task() -> None:
@@ -182,17 +257,16 @@ def test_what_no_marker_can_say_is_a_labelled_line_below_the_task() -> None:
 
     text = render_export(exported, ExportFormat.MARKDOWN)
 
-    assert text.splitlines()[-6:] == [
+    assert text.splitlines()[-5:] == [
         "- [ ] Test ^WEB-1",
         "",
-        "  **Status**: blocked",
         "  **Owner**: Ann Smith",
         "  **Tags**: front end, ui",
-        "",
+        "  **Status**: blocked",
     ]
 
 
 def test_a_title_with_line_breaks_stays_one_item_of_the_markdown_list() -> None:
     text = render_export(document(task(1, "One\n- [x] Two")), ExportFormat.MARKDOWN)
 
-    assert text.splitlines()[-1] == "- [ ] One - [x] Two ^WEB-1"
+    assert "- [ ] One - [x] Two ^WEB-1" in text.splitlines()

@@ -1,0 +1,42 @@
+"""In which format a plan is written, and its draft: the one place that knows all formats."""
+
+import re
+
+from core.rules.draft import Draft, start_draft
+from core.rules.enumerations import with_enumerations
+from core.rules.formats.document import draft_document
+from core.rules.formats.table import draft_table, is_table
+from core.rules.markdown import read_document
+from core.rules.markers import MarkerReader
+from core.rules.outline import read_outline
+from schemas.planning import MAX_IMPORT_BYTES, OutlineFormat
+
+MAX_BYTES = {OutlineFormat.CSV: MAX_IMPORT_BYTES, OutlineFormat.JSON: MAX_IMPORT_BYTES}
+
+
+def find_format(content: str) -> OutlineFormat:
+    """Return the format of a text; Markdown unless it is clearly another one."""
+    start = content.removeprefix("\ufeff").lstrip()[:200]
+    if re.match(r'\{\s*"(?:success|format|exported_at|project|tasks|comments)"\s*:', start):
+        return OutlineFormat.JSON
+    if is_table(content):
+        return OutlineFormat.CSV
+    return OutlineFormat.MARKDOWN
+
+
+def read_draft(content: str, format: OutlineFormat, reader: MarkerReader, max_depth: int) -> Draft:
+    """Return the draft of a text in the given format."""
+    match format:
+        case OutlineFormat.CSV:
+            return draft_table(content, reader, max_depth)
+        case OutlineFormat.JSON:
+            return draft_document(content, reader, max_depth)
+        case _:
+            return _draft_markdown(content, reader, max_depth)
+
+
+def _draft_markdown(content: str, reader: MarkerReader, max_depth: int) -> Draft:
+    document = read_document(content)
+    document.blocks = with_enumerations(document.blocks)
+    named = MarkerReader(reader.calendar, reader.working_time, document.link_names)
+    return start_draft(document, read_outline(document), named, max_depth)
