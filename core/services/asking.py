@@ -19,7 +19,7 @@ from core.errors import InvalidAiRequest
 from core.idempotency import answer_of, once_held
 from core.llm.port import Deadline, Spending
 from core.services import decomposing, planning
-from core.services.budget import check_budget, count_usage
+from core.services.budget import spending_on
 from core.services.patch_sets import propose_patch_set, validate_patch_set
 from core.services.planning import TASKS_IN_ANSWER, Refined
 from core.services.tasks import live_task
@@ -165,15 +165,10 @@ async def _ask(held: Context, choice: ModelChoice, think: Callable[[Context, Ask
     """Let an agent think, within the caller's budget; what it spends counts, however it ends."""
     step = held.without_key()
     model = step.models.choose(provider=choice.provider, model=choice.model)
-    await step.run(check_budget)
-    began = asyncio.get_running_loop().time()
-    spending = Spending()
-    try:
+    async with spending_on(step, choice) as spending:
+        began = asyncio.get_running_loop().time()
         draft = await think(step, Asker(model, Deadline(step.settings.ai_deadline_seconds), spending))
-    finally:
-        if spending.tokens:
-            await asyncio.shield(asyncio.ensure_future(step.run(count_usage, spending)))
-    seconds = asyncio.get_running_loop().time() - began
+        seconds = asyncio.get_running_loop().time() - began
     return Made(draft, spending.model, usage_of(spending, seconds))
 
 

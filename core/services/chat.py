@@ -1,16 +1,16 @@
 """One turn of a conversation: what is said is kept, answered, and never applied."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from core.agents.loop import Asker
 from core.context import Context, Scope
 from core.idempotency import answer_of, once_held
-from core.llm.port import Deadline, Spending
+from core.llm.port import Deadline
 from core.services.asking import by_rules
-from core.services.budget import check_budget, count_usage
-from core.services.conversations import Answered, Turn, abandon_turn, begin_turn, end_turn, turn_seconds
-from core.services.model_chat import answer_by_model
+from core.services.budget import spending_on
+from core.services.conversations import Turn, abandon_turn, begin_turn, end_turn, turn_seconds
+from core.services.model_chat import Finish, answer_by_model
 from core.services.rule_chat import answer_by_rules
 from schemas.chat import ChatRequest, ChatResponse
 
@@ -51,20 +51,32 @@ async def chat(ctx: Context, request: ChatRequest, listener: Listener = NOBODY) 
 
 
 async def _turn(ctx: Context, request: ChatRequest, listener: Listener) -> ChatResponse:
+    if by_rules(ctx, request):
+        return await _answered(ctx, request, listener, _by_rules)
     step = ctx.without_key()
-    model = None if by_rules(ctx, request) else ctx.models.choose(provider=request.provider, model=request.model)
-    if model is not None:
-        await step.run(check_budget)
+    model = step.models.choose(provider=request.provider, model=request.model)
+    async with spending_on(step, request) as spending:
+
+        async def by_model(turn: Turn) -> Finish:
+            asker = Asker(model, Deadline(step.settings.ai_deadline_seconds), spending)
+            return await answer_by_model(step, turn, asker, listener.text)
+
+        return await _answered(ctx, request, listener, by_model)
+
+
+async def _by_rules(_: Turn) -> Finish:
+    return answer_by_rules
+
+
+async def _answered(
+    ctx: Context, request: ChatRequest, listener: Listener, think: Callable[[Turn], Awaitable[Finish]]
+) -> ChatResponse:
+    """Keep what is said, and end the turn with what `think` returns; the conversation is let go however that ends."""
+    step = ctx.without_key()
     turn = await step.run(begin_turn, request)
-    spending = Spending()
     try:
         listener.begin(turn)
-        answer: Callable[[Context, Turn], Answered] = answer_by_rules
-        if model is not None:
-            asker = Asker(model, Deadline(step.settings.ai_deadline_seconds), spending)
-            answer = await answer_by_model(step, turn, asker, listener.text)
-        return await ctx.run(end_turn, turn, answer)
-    except BaseException:  # the conversation is let go however the turn ended, and what it took is counted
-        if await step.run(abandon_turn, turn):
-            await step.run(count_usage, spending)
+        return await ctx.run(end_turn, turn, await think(turn))
+    except BaseException:
+        await step.run(abandon_turn, turn)
         raise

@@ -19,7 +19,6 @@ from core.llm.port import TextSink
 from core.rules.questions import Blockers, Next, Overdue, Projects, Show
 from core.services.answering import Lookup, look_up
 from core.services.asking import MODEL, draft_changes, draft_plan, draft_subtasks, usage_of
-from core.services.budget import count_usage
 from core.services.chat_answers import ANSWERED, pending, refused, shown
 from core.services.conversations import Answered, Turn
 from core.services.patch_sets import propose_patch_set
@@ -37,7 +36,7 @@ Made = Callable[[Context, Turn, Usage], Answered]  # the same, before it is know
 
 
 async def answer_by_model(step: Context, turn: Turn, asker: Asker, on_text: TextSink) -> Finish:
-    """Return what ends the turn with the model's answer, and counts what it took.
+    """Return what ends the turn with the model's answer.
 
     Raises AiGenerationFailed, and what `LanguageModel` raises.
     """
@@ -60,7 +59,6 @@ async def answer_by_model(step: Context, turn: Turn, asker: Asker, on_text: Text
             if refusal.code not in ANSWERED:
                 raise
             answered = refused(refusal)
-        count_usage(ctx, asker.spending)
         return replace(answered, engine=MODEL, model=asker.spending.model, usage=usage, summary=decision.summary)
 
     return finish

@@ -213,8 +213,11 @@ class Transaction(Protocol):
     def renew_jobs(self, ids: Collection[str], lease_ends_at: datetime) -> set[str]:
         """Say that the process of these jobs lives; return those that still run."""
 
-    def add_usage(self, subject: str, day: date, *, input_tokens: int, output_tokens: int) -> None:
-        """Count one answer of a model for `subject`."""
+    def reserve_usage(self, subject: str, day: date, *, tokens: int, limit: int) -> bool:
+        """Count tokens that `subject` is about to use, unless `limit` is reached already; return whether they were counted."""
+
+    def add_usage(self, subject: str, day: date, *, input_tokens: int, output_tokens: int, reserved: int = 0) -> None:
+        """Count what `subject` has used of models in one answer, in place of what was reserved for it."""
 
     def used_tokens(self, subject: str, day: date) -> int:
         """Return how many tokens `subject` has used on `day`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
+from core.errors import StorageBusy
 from core.patches.plan import Effects, Plan
 from core.patches.snapshot import CommentRecord, Needs, ProjectRecord, Snapshot, TaskRecord
 from core.storage.interface import PatchSetRecord, Storage, Transaction
@@ -156,3 +157,12 @@ class Database:
             name: value if isinstance(value, (int, dict)) else frozenset(value) for name, value in needs.items()
         }
         return self.read(lambda tx: tx.load_snapshot(Needs(**wanted)))
+
+
+def patiently(work: Callable[[], T]) -> T:
+    """Return what `work` returns, run again while SQLite is locked, as the executor does."""
+    while True:
+        try:
+            return work()
+        except StorageBusy:
+            continue

@@ -64,12 +64,21 @@ class Jobs(Session):
     def _running(self, ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
         return _J.workspace_id == self.workspace, _J.id.in_(ids), _J.state == JobState.RUNNING.value
 
-    def add_usage(self, subject: str, day: date, *, input_tokens: int, output_tokens: int) -> None:
-        """Count one answer of a model for `subject`."""
-        counted = {"answers": 1, "input_tokens": input_tokens, "output_tokens": output_tokens}
+    def reserve_usage(self, subject: str, day: date, *, tokens: int, limit: int) -> bool:
+        """Count tokens that `subject` is about to use, unless `limit` is reached already; return whether they were counted."""
+        return self._count_usage(subject, day, where=_U.input_tokens + _U.output_tokens < limit, input_tokens=tokens)
+
+    def add_usage(self, subject: str, day: date, *, input_tokens: int, output_tokens: int, reserved: int = 0) -> None:
+        """Count one answer of a model for `subject`, in place of what was reserved for it."""
+        self._count_usage(subject, day, answers=1, input_tokens=input_tokens - reserved, output_tokens=output_tokens)
+
+    def _count_usage(self, subject: str, day: date, *, where: ColumnElement[bool] | None = None, **counts: int) -> bool:
+        """Add to the counts of a day in one statement, so that no two calls see the same state of them."""
+        counted = {"answers": 0, "input_tokens": 0, "output_tokens": 0, **counts}
         statement = postgresql.insert(usage).values(workspace_id=self.workspace, subject=subject, day=day, **counted)
         summed = {name: _U[name] + statement.excluded[name] for name in counted}
-        self.write(statement.on_conflict_do_update(index_elements=["workspace_id", "subject", "day"], set_=summed))
+        key = ["workspace_id", "subject", "day"]
+        return self.write(statement.on_conflict_do_update(index_elements=key, set_=summed, where=where)) == 1
 
     def used_tokens(self, subject: str, day: date) -> int:
         """Return how many tokens `subject` has used on `day`."""

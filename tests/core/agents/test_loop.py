@@ -5,21 +5,26 @@ from collections.abc import Callable
 
 import pytest
 
+from core.clock import FixedClock
 from core.errors import AiGenerationFailed, AiQuotaExceeded, AiTimeout
 from core.llm.failures import PromptTooLong
+from core.llm.port import Reply
 from core.services import asking, patch_sets
 from core.services.planning import Refined
+from core.wiring import Orchestrator
 from schemas.patches import PatchSetQuery
 from schemas.planning import RefineRequest
-from tests.core.agents.conftest import JsonObject, Scripted, answer, op
+from tests.core.agents.conftest import NOON, JsonObject, Scripted, answer, op
 
 Make = Callable[..., Scripted]
 GOOD = answer(op("update_task", target="K6", set={"assignee": "ann"}))
 
 
+REQUEST = RefineRequest(project_id="WEB", feedback="give the docs to ann")
+
+
 def refine(world: Scripted, *, dry_run: bool = False) -> Refined:
-    request = RefineRequest(project_id="WEB", feedback="give the docs to ann")
-    return asyncio.run(asking.refine_plan(world.ctx, request, dry_run=dry_run))
+    return asyncio.run(asking.refine_plan(world.ctx, REQUEST, dry_run=dry_run))
 
 
 def wrong(*fields: str) -> JsonObject:
@@ -114,6 +119,42 @@ def test_a_dry_run_asks_and_stores_no_proposal(scripted: Make) -> None:
 
     assert refined.proposal.preview is not None
     assert patch_sets.list_patch_sets(world.ctx, PatchSetQuery(state=["proposed"])).total == 0
+
+
+async def test_of_requests_at_once_only_those_within_the_tokens_of_the_day_are_asked(scripted: Make) -> None:
+    """Two processes on one database, four requests each, and one token left: each sees it before any has been used."""
+    world = scripted(*[GOOD] * 8, ai_daily_tokens=1)
+    second = Orchestrator(world.ctx.settings, clock=FixedClock(NOON), models=world.model)
+    contexts = [world.ctx, second.context()] * 4
+
+    ended = await asyncio.gather(*(asking.refine_plan(ctx, REQUEST) for ctx in contexts), return_exceptions=True)
+    second.close()
+
+    assert [type(end) for end in ended if isinstance(end, Exception)] == [AiQuotaExceeded] * 7
+    [heard] = world.model.heard
+    used = world.ctx.read(lambda tx: tx.used_tokens("local", world.ctx.today))
+    assert 0 < used < sum(len(message.text) for message in heard.messages), "what was used, and not what was reserved"
+
+
+async def test_a_caller_who_leaves_gives_back_what_was_reserved(scripted: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = scripted(ai_daily_tokens=10)
+    asked = asyncio.Event()
+
+    async def hang(*_: object, **__: object) -> Reply:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(world.model, "complete", hang)
+    request = asyncio.create_task(asking.refine_plan(world.ctx, REQUEST))
+    await asked.wait()
+    reserved = world.ctx.read(lambda tx: tx.used_tokens("local", world.ctx.today))
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+
+    assert reserved > 10
+    assert world.ctx.read(lambda tx: tx.used_tokens("local", world.ctx.today)) == 0
 
 
 def test_what_was_spent_on_failures_counts_against_the_day(scripted: Make) -> None:

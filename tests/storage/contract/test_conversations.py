@@ -1,5 +1,7 @@
 """Conversations, jobs and the use of models, on every database: each a caller's own."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +13,7 @@ from schemas.errors import ErrorCode, ErrorDetail, Issue
 from schemas.jobs import Job, JobState
 from schemas.paging import PageRequest
 from schemas.usage import Usage
-from tests.storage.builders import NOW, TODAY, Database, new_id
+from tests.storage.builders import NOW, TODAY, Database, new_id, patiently
 
 LATER = NOW + timedelta(minutes=1)
 
@@ -141,3 +143,31 @@ def test_tokens_are_counted_by_caller_and_day(database: Database) -> None:
     assert database.read(lambda tx: tx.used_tokens("ann", TODAY + timedelta(days=1))) == 0
     assert database.read(lambda tx: tx.used_tokens("bob", TODAY)) == 0
     assert database.storage.read("elsewhere", lambda tx: tx.used_tokens("ann", TODAY)) == 0
+
+
+def test_tokens_are_reserved_until_the_limit_and_give_way_to_what_was_used(database: Database) -> None:
+    def reserve(tokens: int) -> bool:
+        return database.write(lambda tx: tx.reserve_usage("ann", TODAY, tokens=tokens, limit=100))
+
+    assert [reserve(60), reserve(60), reserve(1)] == [True, True, False]
+    database.write(lambda tx: tx.add_usage("ann", TODAY, input_tokens=5, output_tokens=2, reserved=60))
+
+    assert database.read(lambda tx: tx.used_tokens("ann", TODAY)) == 67
+    assert reserve(60) is True
+    assert database.write(lambda tx: tx.reserve_usage("bob", TODAY, tokens=1, limit=1)) is True
+
+
+def test_of_reservations_at_once_through_any_connection_only_those_below_the_limit_are_made(
+    database: Database, other: Database
+) -> None:
+    together = threading.Barrier(4)
+
+    def reserve(process: Database) -> bool:
+        together.wait()
+        return patiently(lambda: process.write(lambda tx: tx.reserve_usage("ann", TODAY, tokens=60, limit=100)))
+
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(reserve, [database, other] * 2))
+
+    assert sorted(made) == [False, False, True, True]
+    assert database.read(lambda tx: tx.used_tokens("ann", TODAY)) == 120

@@ -6,10 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from core.errors import StorageBusy
 from core.idempotency import RecordedAnswer
 from core.storage.interface import Transaction
-from tests.storage.builders import NOW, Database, creation, project, proposal
+from tests.storage.builders import NOW, Database, creation, patiently, project, proposal
 
 DAY = timedelta(hours=24)
 FIRST = RecordedAnswer(fingerprint="f", refused=False, answer='{"first":true}')
@@ -116,15 +115,6 @@ def test_a_duplicate_waits_for_the_call_that_holds_its_key(database: Database, o
     duplicate.join()
 
     assert results == [None if fails else FIRST]
-
-
-def patiently(work: Callable[[], object]) -> object:
-    """Run again while SQLite is locked, as the executor does."""
-    while True:
-        try:
-            return work()
-        except StorageBusy:
-            continue
 
 
 def test_a_savepoint_undoes_what_was_written_inside_and_nothing_else(database: Database) -> None:
