@@ -19,6 +19,7 @@ class DomainError(Exception):
     """A refusal with a stable code and details a caller can act on."""
 
     code: ErrorCode
+    retry_after: float | None = None  # seconds after which a repetition may succeed, where that is known
 
     def __init__(self, message: str | None = None, *, details: Iterable[Issue] = (), hint: str | None = None) -> None:
         self.message = message or " ".join((type(self).__doc__ or "").split())

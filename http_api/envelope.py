@@ -153,6 +153,12 @@ def proposed(ctx: Context, proposal: PatchSetDetail, *, warnings: Sequence[Issue
     return written(ctx, proposal, warnings=warnings, dry_run=dry_run, status=200 if dry_run else 201, headers=place)
 
 
+# What `proposed` answers to a dry run, for the `responses=` of its routes.
+PREVIEWED: dict[int | str, dict[str, Any]] = {
+    200: {"model": Envelope[PatchSetDetail], "description": "Dry run: what would be proposed"}
+}
+
+
 def _json(body: bytes, status: int, headers: Mapping[str, str]) -> Response:
     return Response(body, status, headers, "application/json")
 

@@ -6,6 +6,7 @@ Callers get our envelope, or RFC 9457 (`Accept: application/problem+json`) with 
 import logging
 import re
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -159,7 +160,8 @@ def install(app: FastAPI) -> None:
 
     async def domain(request: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)
-        return refusal(request, error.detail(), replayed=isinstance(error, ReplayedRefusal))
+        wait = {} if error.retry_after is None else {"Retry-After": str(max(1, ceil(error.retry_after)))}
+        return refusal(request, error.detail(), wait, replayed=isinstance(error, ReplayedRefusal))
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

@@ -90,6 +90,7 @@ class ModelChain:
         """
         calls = 0
         refusal: DomainError = AiTimeout()
+        waits: list[float] = []
         for place, asked in enumerate(self._chain):
             turn = _Turn(asked, one, final)
             try:
@@ -98,12 +99,17 @@ class ModelChain:
             except _Failed as failed:
                 calls += turn.calls
                 refusal = failed.failure.refusal
+                waits.append(failed.failure.wait or 0.0)
                 if final() or not failed.failure.elsewhere:
                     break
+        if isinstance(refusal, AiProviderUnavailable):
+            refusal.retry_after = min(waits)  # any of them may answer then
         raise refusal
 
 
 class _Failed(Exception):
+    """What a turn came to; at its end `wait` says when its provider may be asked again: its own word, or the breaker's."""
+
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
 
@@ -129,10 +135,11 @@ class _Turn:
             failure = Failure(AiTimeout(), Again.NEVER, elsewhere=True)
             _log(endpoint, failure)
             breaker.failed()
-            raise _Failed(failure) from None
+            raise _Failed(replace(failure, wait=breaker.left)) from None
         except _Failed as failed:
-            breaker.failed() if failed.failure.elsewhere else breaker.passed()
-            raise
+            failure = failed.failure
+            breaker.failed() if failure.elsewhere else breaker.passed()
+            raise _Failed(failure if failure.wait is not None else replace(failure, wait=breaker.left)) from None
         breaker.passed()
         return reply
 
@@ -181,7 +188,7 @@ def _pause(tries: int, failure: Failure) -> float:
 
 def _resting(endpoint: Endpoint, wait: float) -> Failure:
     message = f"{endpoint.provider} has failed several times in a row, and is asked again in {wait:.0f} seconds."
-    return Failure(AiProviderUnavailable(message), Again.NEVER, elsewhere=True)
+    return Failure(AiProviderUnavailable(message), Again.NEVER, wait=wait, elsewhere=True)
 
 
 def _log(endpoint: Endpoint, failure: Failure) -> None:

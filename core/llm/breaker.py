@@ -17,13 +17,15 @@ class Breaker:
 
     def wait(self) -> float:
         """Return the seconds before the next call may be made, 0 when now; whoever gets 0 makes it."""
-        if self._failures < FAILURES:
-            return 0.0
-        left = self._until - self._clock()
-        if left > 0:
-            return left
-        self._until = self._clock() + PAUSE_SECONDS  # the others go on waiting while this one tries
-        return 0.0
+        left = self.left
+        if left == 0 and self._failures >= FAILURES:
+            self._until = self._clock() + PAUSE_SECONDS  # the others go on waiting while this one tries
+        return left
+
+    @property
+    def left(self) -> float:
+        """The seconds for which no call will be let through, 0 when the next one would be; asking makes no call."""
+        return max(0.0, self._until - self._clock()) if self._failures >= FAILURES else 0.0
 
     def passed(self) -> None:
         self._failures = 0

@@ -4,8 +4,10 @@ The library's classes say little (a 401 may be a BadRequestError), so status, bo
 Its messages echo keys and prompts: nothing of them goes into an answer or a log.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 
 from core.errors import (
@@ -71,7 +73,7 @@ def failure_of(error: Exception, endpoint: Endpoint) -> Failure:
         )
         return Failure(refusal, Again.PLAINER)
     if isinstance(status, int) and status >= 500:  # a refused connection too: the library says 500
-        return Failure(_away(endpoint), Again.OFTEN, elsewhere=True)
+        return Failure(_away(endpoint), Again.OFTEN, wait=_retry_after(error), elsewhere=True)
     return Failure(AiProviderError(f"{endpoint.provider} refused the call."), Again.NEVER)
 
 
@@ -102,12 +104,24 @@ def _said(error: Exception, what: str) -> bool:
 
 
 def _retry_after(error: Exception) -> float | None:
-    """Return the seconds of `retry-after`; where it is found depends on the library's version."""
+    """Return the seconds of `retry-after`, which is a number of them or a date (RFC 9110, 10.2.3).
+
+    Where it is found depends on the library's version.
+    """
     for headers in (getattr(error, "litellm_response_headers", None), getattr(getattr(error, "response", None), "headers", None)):
         value = headers.get("retry-after") if headers else None
-        if isinstance(value, str) and value.strip().isdigit():
-            return float(value)
+        if isinstance(value, str) and (seconds := _seconds(value.strip())) is not None:
+            return seconds
     return None
+
+
+def _seconds(value: str) -> float | None:
+    if value.isascii() and value.isdigit():
+        return float(value[:9])  # more than thirty years are for ever
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -8,7 +8,7 @@ from core.services import history, patch_sets, reverting
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import DryRun, PatchSetFilters, PatchSetName, RequestContext
-from http_api.envelope import Envelope, found, listed, proposed, written
+from http_api.envelope import PREVIEWED, Envelope, found, listed, proposed, written
 from http_api.errors import BODY, NAMED, PAGED, PATCH_SETS, WRITES, refusals
 from http_api.idempotency import WriteContext
 from schemas.changes import ApplyResponse, ChangeListResponse
@@ -40,7 +40,7 @@ async def list_patch_sets(ctx: RequestContext, request: Request, query: Annotate
     operation_id="propose_patch_set",
     status_code=201,
     response_model=Envelope[PatchSetDetail],
-    responses=refusals(*BODY, *WRITES, *PATCH_SETS),
+    responses=refusals(*BODY, *WRITES, *PATCH_SETS) | PREVIEWED,
 )
 async def propose_patch_set(
     ctx: WriteContext,
@@ -127,7 +127,7 @@ async def revert_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_ru
     operation_id="rebase_patch_set",
     status_code=201,
     response_model=Envelope[PatchSetDetail],
-    responses=refusals(*BODY, *WRITES, *PATCH_SETS),
+    responses=refusals(*BODY, *WRITES, *PATCH_SETS) | PREVIEWED,
 )
 async def rebase_patch_set(ctx: WriteContext, patch_set_id: PatchSetName, dry_run: DryRun = False) -> Response:
     """Propose the same patches again, on the current revisions."""

@@ -9,7 +9,7 @@ from core.services import asking, patch_sets, planning
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import DryRun
-from http_api.envelope import Envelope, proposed, written
+from http_api.envelope import PREVIEWED, Envelope, proposed, written
 from http_api.errors import BODY, MODELS, PATCH_SETS, WRITES, refusals
 from http_api.idempotency import WriteContext
 from http_api.long_calls import ACCEPTED, LongCallContext
@@ -63,9 +63,7 @@ async def generate_plan(
     operation_id="refine_plan",
     status_code=201,
     response_model=Envelope[PatchSetDetail],
-    responses=refusals(*BODY, *WRITES, *MODELS)
-    | ACCEPTED
-    | {200: {"model": Envelope[PatchSetDetail], "description": "Dry run: what would be proposed"}},
+    responses=refusals(*BODY, *WRITES, *MODELS) | ACCEPTED | PREVIEWED,
 )
 async def refine_plan(
     call: LongCallContext, request: Annotated[RefineRequest, Body(openapi_examples=examples.REFINE)], dry_run: DryRun = False

@@ -10,7 +10,7 @@ from core.services.patch_sets import Written
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import Cascade, DryRun, IfMatch, RequestContext, TaskFilters, TaskName
-from http_api.envelope import API_PREFIX, Envelope, digest_tag, dump, found, listed, proposed, written
+from http_api.envelope import API_PREFIX, PREVIEWED, Envelope, digest_tag, dump, found, listed, proposed, written
 from http_api.errors import BODY, GUARDED, MODELS, NAMED, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
 from http_api.long_calls import ACCEPTED, LongCallContext
@@ -150,9 +150,7 @@ async def claim_task(
     operation_id="decompose_task",
     status_code=201,
     response_model=Envelope[PatchSetDetail],
-    responses=refusals(*BODY, *WRITES, *MODELS)
-    | ACCEPTED
-    | {200: {"model": Envelope[PatchSetDetail], "description": "Dry run: what would be proposed"}},
+    responses=refusals(*BODY, *WRITES, *MODELS) | ACCEPTED | PREVIEWED,
 )
 async def decompose_task(
     call: LongCallContext,

@@ -5,6 +5,7 @@ One worker, and four of them on PostgreSQL where one answers at TEST_POSTGRES_UR
 share the machine, so only the ratios mean something.
 """
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,9 +30,12 @@ from tests.benchmarks import bulk_apply
 from tests.benchmarks.runner import Row, interleaved_medians
 from tests.benchmarks.workspace import database_url
 from tests.storage.conftest import POSTGRES_URL, new_database
+from tests.support.fake_provider import FakeProvider, fake_provider, hang
 from tests.support.servers import ROOT, free_port, gateway_process, running_server
 
 CONNECTIONS, SECONDS, ROUNDS = 32, 2, 3
+HANGING = 8  # calls of a model
+SETTLE_SECONDS = 1  # after writes, which are copied into the database file, and after calls that were left
 POST = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -51,10 +56,11 @@ class Load:
 def rows() -> Iterator[Row]:
     wrk = shutil.which("wrk")
     if wrk is None:
-        for what in ("read", "create", "loop lag"):
+        for what in ("read", "create", "loop lag", "calls beside a hanging model"):
             yield Row(f"REST {what} under load", None, 0, "", "wrk is not installed")
         return
     yield from one_worker(wrk)
+    yield from hanging_models(wrk)
     yield from four_workers(wrk)
 
 
@@ -106,6 +112,48 @@ def one_worker(wrk: str) -> Iterator[Row]:
         yield worst("POST task, p99", loads["create"], 200)
         yield Row("loop lag p99 while 16 read and 8 write", loop_lag(wrk, gateway, project, folder / "post.lua"), 50, "ms")
         yield Row("memory of the gateway after all this", resident_mib(process.pid), 200, "MiB", f"{before:.0f} MiB at start")
+
+
+def hanging_models(wrk: str) -> Iterator[Row]:
+    """One gateway while eight callers wait for a model that hangs, against the same while nobody does, in turns."""
+    with TemporaryDirectory(prefix="orchestrator-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        provider = stack.enter_context(fake_provider())
+        model = {"AI_PROVIDER": "openai", "AI_API_KEY": "sk-none", "AI_API_BASE": provider.url, "AI_DEADLINE_SECONDS": "60"}
+        gateway = stack.enter_context(running_server(database_url(folder), folder=folder, LOG_LEVEL="ERROR", **model))
+        project = seeded_project(gateway)
+        (folder / "post.lua").write_text(POST, "utf-8")
+        urls = {"GET project of 100 tasks": (project, None), "POST task": (f"{gateway}/api/v1/tasks", folder / "post.lua")}
+        with asked_in_vain(provider, gateway, 1):
+            pass  # the first question waits for the model library, and so would what is measured
+        loads: dict[tuple[str, bool], list[Load]] = {(kind, hangs): [] for kind in urls for hangs in (False, True)}
+        for _ in range(ROUNDS + 1):
+            for hangs in (False, True):
+                with asked_in_vain(provider, gateway, HANGING if hangs else 0):
+                    for kind, (url, script) in urls.items():
+                        time.sleep(SETTLE_SECONDS)
+                        loads[kind, hangs].append(fire(wrk, url, script, connections=8))
+        for kind in urls:
+            with_, without = (statistics.median(load.p99_ms for load in loads[kind, hangs][1:]) for hangs in (True, False))
+            errors = sum(load.errors for hangs in (False, True) for load in loads[kind, hangs])
+            what = f"p99 of {kind} while {HANGING} calls of a model hang, against none"
+            detail = f"{with_:.3g} / {without:.3g} ms, {errors} errors"
+            yield Row(what, with_ / without if not errors else float("inf"), 1.1, "x", detail)
+
+
+@contextmanager
+def asked_in_vain(provider: FakeProvider, gateway: str, count: int) -> Iterator[None]:
+    """Have so many questions before a model that hangs; whoever asked leaves at the end, which ends the calls."""
+    provider.script(*[hang()] * count)
+    host = gateway.removeprefix("http://")
+    body = json.dumps({"description": "A web shop for used books"})
+    with ExitStack() as stack:
+        for _ in range(count):
+            caller = stack.enter_context(closing(HTTPConnection(host)))
+            caller.request("POST", "/api/v1/planner/generate", body, {"Content-Type": "application/json"})
+        while len(provider.asked) < count:
+            time.sleep(0.02)
+        yield
 
 
 def four_workers(wrk: str) -> Iterator[Row]:

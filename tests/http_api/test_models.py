@@ -168,7 +168,8 @@ FAILURES: dict[str, tuple[list[Act], int, str, int]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_failure_has_its_code_within_the_deadline(api: httpx2.Client, provider: FakeProvider, name: str) -> None:
+def test_a_failure_has_its_status_and_code_after_so_many_calls(api: httpx2.Client, provider: FakeProvider, name: str) -> None:
+    """That it comes within the deadline is shown in core/llm/test_deadline.py, where no other process takes time."""
     acts, http, code, calls = FAILURES[name]
     provider.script(*acts)
 
@@ -176,13 +177,8 @@ def test_a_failure_has_its_code_within_the_deadline(api: httpx2.Client, provider
 
     refused(answered, http, code)
     assert len(provider.asked) == calls
-    assert answered.elapsed.total_seconds() < DEADLINE_SECONDS + 0.5 + LOADED_SECONDS
     assert KEY[:12] not in answered.text
-    if http == 503:
-        assert int(answered.headers["retry-after"]) > 0
-
-
-LOADED_SECONDS = 10.0  # the promise is half a second; this much more is the machine's, where tests run side by side
+    assert answered.headers.get("retry-after") == ("60" if http == 503 else None)
 
 
 @pytest.mark.parametrize("act", [status(500, "down"), status(429, "slow down")], ids=["500", "429"])

@@ -112,6 +112,17 @@ def test_every_body_has_an_example_that_its_schema_accepts(document: dict[str, A
             assert not list(Draft202012Validator(schema).iter_errors(example["value"])), operation["operationId"]
 
 
+def test_every_creation_that_takes_a_dry_run_documents_both_answers(document: dict[str, Any]) -> None:
+    found = [
+        operation
+        for _, operation in operations(document)
+        if "201" in operation["responses"] and "dry_run" in {parameter["name"] for parameter in operation.get("parameters", [])}
+    ]
+
+    assert len(found) >= 7
+    assert [operation["operationId"] for operation in found if "200" not in operation["responses"]] == []
+
+
 def test_every_write_takes_an_idempotency_key(document: dict[str, Any]) -> None:
     keyed = {
         operation["operationId"]

@@ -3,10 +3,13 @@
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import pytest
 
 from core.errors import AiNotConfigured, AiProviderUnavailable, DomainError
+from core.llm import asking
 from core.llm.breaker import FAILURES, PAUSE_SECONDS, Breaker
 from core.llm.library import load_library
 from core.llm.port import Deadline, LanguageModel, Reply
@@ -20,6 +23,7 @@ pytestmark = [
     pytest.mark.timeout(300),  # the first test loads it
 ]
 
+NEXT_CENTURY = datetime(2101, 1, 1, tzinfo=UTC)
 Make = Callable[..., LanguageModel]
 REFUSED_FORM = status(400, "Invalid schema for response_format")
 
@@ -144,14 +148,67 @@ def test_a_provider_that_fails_again_and_again_is_left_alone_for_a_while(provide
     assert len(provider.asked) == FAILURES
 
 
+@pytest.mark.parametrize(
+    ("acts", "calls", "least", "most"),
+    [
+        ([status(429, "slow down", headers={"Retry-After": "60"})], 1, 60, 60),
+        ([status(503, "back soon", headers={"Retry-After": "45"})], 1, 45, 45),
+        ([status(429, "slow down", headers={"Retry-After": format_datetime(NEXT_CENTURY, usegmt=True)})], 1, 1e9, 1e10),
+        ([status(429, "slow down", headers={"Retry-After": "soon"})] * 3, 3, 0, 0),
+        ([status(500, "down")] * 3, 3, 0, 0),
+    ],
+    ids=["seconds", "of a server that is down", "a date", "nonsense", "nothing"],
+)
+def test_the_caller_is_told_to_wait_as_long_as_the_provider_says(
+    provider: FakeProvider, model: LanguageModel, acts: list[Act], calls: int, least: float, most: float
+) -> None:
+    provider.script(*acts)
+
+    with pytest.raises(AiProviderUnavailable) as refusal:
+        ask(model)
+
+    assert refusal.value.retry_after is not None
+    assert least <= refusal.value.retry_after <= most
+    assert len(provider.asked) == calls
+
+
+def test_where_it_says_nothing_the_caller_waits_as_long_as_the_breaker_rests(
+    provider: FakeProvider, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "PAUSE_SECONDS", 0.0)
+    waits = []
+    for _ in range(FAILURES + 1):
+        provider.script(*[status(500, "down")] * 3)
+        with pytest.raises(AiProviderUnavailable) as refusal:
+            ask(model)
+        waits.append(refusal.value.retry_after)
+
+    *closed, opened, resting = waits
+    assert closed == [0] * (FAILURES - 1)
+    assert opened is not None
+    assert resting is not None
+    assert 0 < resting < opened <= PAUSE_SECONDS
+    assert provider.asked == []
+
+
+def test_of_a_model_and_its_fallback_the_caller_waits_for_the_first_to_come_back(provider: FakeProvider, models: Make) -> None:
+    provider.script(*(status(429, "slow down", headers={"Retry-After": wait}) for wait in ("60", "50")))
+
+    with pytest.raises(AiProviderUnavailable) as refusal:
+        ask(models(ai_fallbacks="openai/fake-2"))
+
+    assert refusal.value.retry_after == 50
+
+
 def test_after_the_pause_one_call_tries_and_its_success_closes_the_breaker() -> None:
     now = [0.0]
     breaker = Breaker(lambda: now[0])
     for _ in range(FAILURES):
         breaker.failed()
 
-    assert breaker.wait() == PAUSE_SECONDS
+    assert breaker.wait() == breaker.left == PAUSE_SECONDS
     now[0] = PAUSE_SECONDS
+    assert breaker.left == 0, "looking is no call"
     assert [breaker.wait(), breaker.wait()] == [0.0, PAUSE_SECONDS]
     breaker.passed()
     assert [breaker.wait(), breaker.wait()] == [0.0, 0.0]
