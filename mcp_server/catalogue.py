@@ -10,6 +10,7 @@ from mcp.types import Tool as WireTool
 from mcp.types import ToolAnnotations
 
 from core.errors import DomainError, Forbidden, NotFound
+from mcp_server.apps import SHOWN_BY_CARD
 from mcp_server.strict import StrictTool, offer
 from mcp_server.tools import patch_sets, projects, tasks
 
@@ -39,6 +40,7 @@ TOOLS: tuple[tuple[Callable[..., Any], str, ToolAnnotations], ...] = (
     (patch_sets.import_outline, "Import a written plan", APPEND),
     (tasks.add_comment, "Comment on a task", APPEND),
 )
+CARDS = (patch_sets.get_patch_set, patch_sets.propose_patch_set)  # whose answers the review card shows
 TOOL_NAMES = tuple(function.__name__ for function, _, _ in TOOLS)
 READ_TOOLS = tuple(function.__name__ for function, _, hints in TOOLS if hints is READ)
 
@@ -52,6 +54,7 @@ def declared_tools() -> dict[str, StrictTool]:
             title=title,
             description=" ".join((function.__doc__ or "").split()),
             annotations=hints,
+            meta=SHOWN_BY_CARD if function in CARDS else None,
             structured_output=False,
         )
         for function, title, hints in TOOLS
@@ -88,6 +91,7 @@ def catalogue() -> list[dict[str, Any]]:
             description=tool.description,
             input_schema=tool.parameters,
             annotations=tool.annotations,
+            meta=tool.meta,
         )
         for tool in declared_tools().values()
     ]

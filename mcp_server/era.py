@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import anyio
 from mcp import Client
 from mcp.server import MCPServer, ServerRequestContext
+from mcp.server.apps import EXTENSION_ID
 from mcp.server.connection import Connection
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
@@ -44,13 +45,14 @@ VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 
 
 def promise(server: MCPServer[Any]) -> None:
-    """Make the greeting tell what `serve_completions` and `serve_subscriptions` serve before they are called."""
+    """Make the greeting tell of apps, and of what `serve_completions` and `serve_subscriptions` serve, before they are added."""
     low = server._lowlevel_server
     of_handlers = low.get_capabilities
 
     def promised(*args: Any, **options: Any) -> ServerCapabilities:
         found = of_handlers(*args, **options)
         found.completions = CompletionsCapability()
+        found.extensions = {**(found.extensions or {}), EXTENSION_ID: {}}
         for lists in (found.tools, found.prompts, found.resources):
             if lists is not None:
                 lists.list_changed = False  # ours never change, though whoever serves `subscriptions/listen` promises news

@@ -57,6 +57,7 @@ class OrchestratorServer(MCPServer[Orchestrator]):
         """
         if self._furnished:
             return
+        from mcp_server.apps import add_apps
         from mcp_server.catalogue import add_tools
         from mcp_server.prompts import add_prompts
         from mcp_server.resources import add_resources
@@ -64,6 +65,7 @@ class OrchestratorServer(MCPServer[Orchestrator]):
 
         add_tools(self, read_only=self._read_only, tools=self._tools)
         add_resources(self)
+        add_apps(self)
         add_subscriptions(self, self._orchestrator)
         add_prompts(self)
         self._furnished = True

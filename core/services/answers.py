@@ -86,11 +86,11 @@ def revisions_of(result: Plan) -> dict[str, int]:
     return {effects.project_keys[project_id]: after for project_id, (_, after) in effects.revisions.items()}
 
 
-def _effect(result: Plan) -> dict[str, Any]:
+def _effect(result: Plan, first: int = 0) -> dict[str, Any]:
     total = len(result.changes)
     return {
         "refs": result.refs,
-        "changes": result.changes[:CHANGES_IN_ANSWER],
+        "changes": result.changes[first : first + CHANGES_IN_ANSWER],
         "changes_total": total,
         "totals": result.totals,
         "diff": render_diff(result.changes),
@@ -128,12 +128,13 @@ def applied_answer(tx: Transaction, record: PatchSetRecord) -> ApplyResponse:
     )
 
 
-def validation_answer(preview: Preview) -> ValidationResponse:
+def validation_answer(preview: Preview, *, first: int = 0) -> ValidationResponse:
+    """Return a preview with its changes from the place `first` on."""
     snapshot, result = preview.snapshot, preview.plan
     # of every project that is named, changed or not: what would change nothing today might undo something tomorrow
     bases = {project.key: snapshot.base.get(project_id, project.revision) for project_id, project in snapshot.projects.items()}
     return ValidationResponse.model_construct(
-        **_effect(result),
+        **_effect(result, first),
         changes_next_cursor=None,
         critical_paths=preview.critical_paths(),
         valid=not result.errors() and not result.conflicts,

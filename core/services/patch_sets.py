@@ -192,29 +192,37 @@ def reject_patch_set(ctx: Context, patch_set_id: str, *, reason: str = "", dry_r
 
 
 @collector_paused()
-def get_patch_set(ctx: Context, patch_set_id: str) -> PatchSetDetail:
-    """Return a stored set with its preview on today's state (while proposed) or its effect (once applied)."""
+def get_patch_set(ctx: Context, patch_set_id: str, *, only: Sequence[int] | None = None, first_change: int = 0) -> PatchSetDetail:
+    """Return a stored set with its preview on today's state (while proposed) or its effect (once applied).
+
+    `only` previews that part of a proposal; its list of changes, of which one answer holds 200, begins at `first_change`.
+
+    Raises:
+        PatchSetClosed: a part is asked for of a set that is not open any more.
+    """
     ctx.principal.require(Scope.PROJECTS_READ)
-    return _shown(ctx, patch_set_id)
+    return _shown(ctx, patch_set_id, only, first_change)
 
 
-def _shown(ctx: Context, patch_set_id: str) -> PatchSetDetail:
+def _shown(ctx: Context, patch_set_id: str, only: Sequence[int] | None = None, first_change: int = 0) -> PatchSetDetail:
     def work(tx: Transaction) -> tuple[PatchSetRecord, ApplyResponse | Preview | None]:
         record = patch_set_named(tx, patch_set_id)
         if record.state is ProposalState.APPLIED:
             return record, applied_answer(tx, record)
         if record.state is ProposalState.PROPOSED:
-            return record, preview_draft(ctx, tx, draft_of(as_patch_set(record)))
+            return record, preview_draft(ctx, tx, draft_of(as_patch_set(record), only))
         return record, None
 
     record, effect = ctx.read(work)
+    if only is not None and record.state is not ProposalState.PROPOSED:
+        raise PatchSetClosed(f"{record.id} is {record.state} already", hint="a part can be previewed of an open proposal only")
     stored = stored_set(record)
     if effect is None:
         return PatchSetDetail(**stored.__dict__)
     if isinstance(effect, ApplyResponse):
         return PatchSetDetail(**stored.__dict__, applied=effect)
-    preview = validation_answer(effect)
-    proposal = stored.proposal.model_copy(update={"stale": not preview.valid})
+    preview = validation_answer(effect, first=first_change)
+    proposal = stored.proposal.model_copy(update={"stale": only is None and not preview.valid})
     return PatchSetDetail(**stored.__dict__ | {"proposal": proposal}, preview=preview)
 
 

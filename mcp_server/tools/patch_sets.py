@@ -15,6 +15,7 @@ from mcp_server.tools.arguments import BaseRevisions, Cursor, Limit, Patches, Sa
 from mcp_server.tools.records import offset_of, record_answer
 from mcp_server.tools.sets import (
     Only,
+    Part,
     applied_lines,
     applied_structure,
     ask_then_apply,
@@ -24,17 +25,18 @@ from mcp_server.tools.sets import (
     validation_structure,
     with_way_on,
 )
-from schemas.changes import ApplyResponse, PlanEffect, ValidationResponse
+from schemas.changes import ApplyResponse, ValidationResponse
 from schemas.errors import ErrorCode, Issue
 from schemas.patches import PatchSetDetail
 from schemas.planning import ImportRequest, OutlineText
 from schemas.primitives import Description, ItemName, Name, Summary
 
 
-async def get_patch_set(ctx: CallContext, id: SetId, limit: Limit = 50, cursor: Cursor = "") -> CallToolResult:
-    """Read one patch set: state, author and its changes with before and after; for a proposal, what applying it now would
-    do and whether it still can. Use it before apply or revert. Example: {"id": "ps_..."}"""
-    found = await (await services_context(ctx)).run(patch_sets.get_patch_set, id)
+async def get_patch_set(ctx: CallContext, id: SetId, only: Part = None, limit: Limit = 50, cursor: Cursor = "") -> CallToolResult:
+    """Read one patch set: state, author and its changes with before and after; for a proposal, what applying it now (or
+    `only` a part) would do and whether it still can. Use it before apply or revert. Example: {"id": "ps_..."}"""
+    first = offset_of(cursor)
+    found = await (await services_context(ctx)).run(patch_sets.get_patch_set, id, only=only, first_change=first)
     result = await _page_of(ctx, found, limit, cursor)
     while limit > 1 and "cut" in (result.structured_content or {}):  # a shorter page, so that its cursor skips nothing
         limit //= 2
@@ -46,10 +48,11 @@ async def _page_of(ctx: CallContext, found: PatchSetDetail, limit: int, cursor: 
     if found.applied is not None:
         page = await (await services_context(ctx)).run(history.list_changes, found.id, cursor=cursor or None, per_page=limit)
         return record_answer(found, page.changes, page.next_cursor)
-    first = offset_of(cursor)
-    shown = found.preview.changes[first : first + limit] if found.preview else []
-    end = first + len(shown)
-    return record_answer(found, shown, str(end) if found.preview and end < len(found.preview.changes) else None)
+    if found.preview is None:
+        return record_answer(found, [], None)
+    shown = found.preview.changes[:limit]
+    end = offset_of(cursor) + len(shown)
+    return record_answer(found, shown, str(end) if end < found.preview.changes_total else None)
 
 
 async def propose_patch_set(
@@ -153,7 +156,7 @@ async def import_outline(
     unused += [f"... {len(planned.unparsed) - 20:,} more unused lines"] if len(planned.unparsed) > 20 else []
     questions = [f"question: {safe(question)}" for question in planned.questions[:10]]
     foot = [*unused, *questions, ask_then_apply(planned.patch_set.id)]
-    text = effect_text(head, planned.validation, foot, narrow=_page(planned.patch_set.id, planned.validation))
+    text = effect_text(head, planned.validation, foot, narrow=_page(planned.patch_set.id))
     structured: dict[str, Any] = {"id": planned.patch_set.id, "project": planned.project, "engine": planned.engine}
     structured |= validation_structure(planned.validation)
     structured |= {"unparsed": [facts(line) for line in planned.unparsed[:50]], "unparsed_total": len(planned.unparsed)}
@@ -178,7 +181,7 @@ def _proposed(stored: PatchSetDetail) -> CallToolResult:
     instead = f" instead of {stored.proposal.supersedes}" if stored.proposal.supersedes else ""
     head = [f"Proposed {stored.id}{instead}: {totals_text(stored.preview.totals)}{based}. Nothing is changed yet."]
     foot = [*issue_lines(stored.preview.issues), ask_then_apply(stored.id)]
-    text = effect_text(head, stored.preview, foot, narrow=_page(stored.id, stored.preview))
+    text = effect_text(head, stored.preview, foot, narrow=_page(stored.id))
     structured = {"id": stored.id, "state": str(stored.proposal.state)} | facts(stored.proposal, {"supersedes"})
     structured |= validation_structure(stored.preview)
     return answer(text, structured, links=[patch_set_link(stored.id)])
@@ -199,12 +202,10 @@ def _validated(validation: ValidationResponse) -> CallToolResult:
 
 def _applied(verb: str, effect: ApplyResponse) -> CallToolResult:
     head, foot = applied_lines(verb, effect)
-    text = effect_text(head, effect, foot, narrow=_page(effect.patch_set_id, effect))
+    text = effect_text(head, effect, foot, narrow=_page(effect.patch_set_id))
     links = [patch_set_link(effect.patch_set_id)] if effect.patch_set_id else []
     return answer(text, applied_structure(effect), links=links)
 
 
-def _page(id: str | None, effect: PlanEffect) -> str:
-    if isinstance(effect, ApplyResponse) or effect.changes_total == len(effect.changes):
-        return f'get_patch_set(id="{id}") pages through all changes.'
-    return f'get_patch_set(id="{id}") shows the first {len(effect.changes)} changes, orchestrator://patch-sets/{id} every patch.'
+def _page(id: str | None) -> str:
+    return f'get_patch_set(id="{id}") pages through all changes.'

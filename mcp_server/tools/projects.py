@@ -165,7 +165,7 @@ async def list_history(
     project: ProjectName,
     task: Annotated[TaskName | None, Field(description="only sets that changed it")] = None,
     author: Person | None = None,
-    state: Annotated[ProposalState, Field(description="proposed: those waiting for a decision")] = ProposalState.APPLIED,
+    state: ProposalState = ProposalState.APPLIED,
     limit: Limit = 20,
     cursor: Cursor = "",
 ) -> CallToolResult:

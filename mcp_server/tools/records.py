@@ -77,9 +77,7 @@ def _page_lines(found: PatchSetDetail, shown: int, cursor: str | None) -> list[s
     if effect is None or (cursor is None and shown == effect.changes_total):
         return []
     count = f"{shown:,} of {effect.changes_total:,} changes"
-    if cursor is not None:
-        return [f'{count}; continue with get_patch_set(id="{found.id}", cursor="{cursor}")']
-    return [f"{count} in this answer; all patches are in orchestrator://patch-sets/{found.id}"]
+    return [count if cursor is None else f'{count}; continue with get_patch_set(id="{found.id}", cursor="{cursor}")']
 
 
 def _next_steps(found: PatchSetDetail) -> list[str]:

@@ -24,7 +24,8 @@ MAX_CHANGES = 50  # structured changes in one answer; get_patch_set pages throug
 MAX_REFS = 200
 MAX_LINES = 20  # issues and refs in text
 
-Only = Annotated[list[PatchIndex] | None, Field(min_length=1, description="patch indexes, from 0; others are dropped")]
+Part = Annotated[list[PatchIndex] | None, Field(min_length=1)]
+Only = Annotated[Part, Field(description="patch indexes, from 0; others are dropped")]
 
 
 def patch_set_of(

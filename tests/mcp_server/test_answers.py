@@ -75,15 +75,22 @@ async def test_a_rebased_proposal_says_which_one_it_takes_the_place_of(tmp_path:
     assert (renewed.structured_content or {})["supersedes"] == id
 
 
-async def test_all_provisional_keys_are_counted_and_no_page_is_promised_that_does_not_exist(tmp_path: Path) -> None:
+async def test_all_provisional_keys_are_counted_and_every_change_of_a_preview_has_its_page(tmp_path: Path) -> None:
     patches = [{"op": "create_task", "project": "WEB", "fields": {"title": f"Task {number} of many"}} for number in range(300)]
 
     async with memory_tools(tmp_path) as tools:
         await tools.make_project()
-        text = await tools.ask("propose_patch_set", patches=patches)
+        proposal = await tools.call("propose_patch_set", patches=patches)
+        id = (proposal.structured_content or {})["id"]
+        page: dict[str, Any] = {"next_cursor": ""}
+        seen: list[str] = []
+        while "next_cursor" in page:
+            page = await tools.facts("get_patch_set", id=id, limit=100, cursor=page["next_cursor"])
+            seen += [change["key"] for change in page["changes"]]
 
-    assert "WEB-10 and 290 more" in text
-    assert "shows the first 200 changes, orchestrator://patch-sets/" in text
+    assert "WEB-10 and 290 more" in text_of(proposal)
+    assert "pages through all changes" in text_of(proposal)
+    assert seen == [f"WEB-{number}" for number in range(1, 301)]
 
 
 async def test_a_preview_says_in_one_line_how_it_moves_the_critical_path_and_an_applied_set_does_not(tmp_path: Path) -> None:

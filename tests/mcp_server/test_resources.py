@@ -45,7 +45,7 @@ async def test_the_schema_resource_is_the_published_schema(tmp_path: Path) -> No
         listed = await tools.client.list_resources()
         schema = text_of(await tools.client.read_resource("orchestrator://schemas/patch-set"))
 
-    assert [resource.uri for resource in listed.resources] == ["orchestrator://schemas/patch-set"]
+    assert [resource.uri for resource in listed.resources] == ["orchestrator://schemas/patch-set", "ui://orchestrator/review"]
     assert json.loads(schema) == json.loads(SCHEMA.read_text("utf-8"))
     assert "\n" not in schema
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,6 +71,7 @@ class Page:
     def __init__(self, pipe: Pipe, session: str) -> None:
         self._pipe, self._session = pipe, session
         self._contexts: dict[str, list[int]] = defaultdict(list)  # by frame, newest last
+        self._offers: dict[str, Callable[[Any], Coroutine[Any, Any, None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -79,6 +80,7 @@ class Page:
         pipe.handlers["Runtime.consoleAPICalled"].append(lambda event: self.complaints.append(json.dumps(event)))
         pipe.handlers["Log.entryAdded"].append(lambda event: self.complaints.append(json.dumps(event)))
         pipe.handlers["Network.requestWillBeSent"].append(self._request)
+        pipe.handlers["Runtime.bindingCalled"].append(self._called)
 
     def _context_created(self, event: dict[str, Any]) -> None:
         context = event["context"]
@@ -93,8 +95,16 @@ class Page:
         return await self._pipe.command(method, self._session, **params)
 
     async def show(self, html: str) -> None:
-        """Replace the document by `html`."""
+        """Open a fresh document with this content, as wide and as light as at the start."""
+        self.complaints.clear()
+        self.requests.clear()
+        await self.prefer("light")
+        await self.resize(760, 900)
         frame = (await self.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
+        self._contexts.clear()
+        await self.send("Page.navigate", url="about:blank")
+        while frame not in self._contexts:  # its event may come after the answer
+            await asyncio.sleep(0.01)
         await self.send("Page.setDocumentContent", frameId=frame, html=html)
 
     async def run(self, script: str, *, frame: bool = False) -> Any:
@@ -115,20 +125,15 @@ class Page:
             await asyncio.sleep(0.05)
         raise TimeoutError(f"{script} did not become true")
 
-    async def offer(self, name: str, answer: Callable[[Any], Awaitable[Any]]) -> None:
+    async def offer(self, name: str, answer: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
         """Give the page a function `name(text)`; `answer` is called with the parsed text."""
-
-        def called(event: dict[str, Any]) -> None:
-            if event["name"] == name:
-                task = asyncio.ensure_future(self._answered(answer, json.loads(event["payload"])))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-
-        self._pipe.handlers["Runtime.bindingCalled"].append(called)
+        self._offers[name] = answer
         await self.send("Runtime.addBinding", name=name)
 
-    async def _answered(self, answer: Callable[[Any], Awaitable[Any]], question: Any) -> None:
-        await answer(question)
+    def _called(self, event: dict[str, Any]) -> None:
+        task = asyncio.ensure_future(self._offers[event["name"]](json.loads(event["payload"])))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def press(self, *keys: str) -> None:
         """Press keys one after another: Tab, Shift+Tab, Enter, Space, ArrowDown, Escape, or one letter each."""

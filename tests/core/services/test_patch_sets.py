@@ -212,6 +212,23 @@ def test_a_stale_proposal_is_shown_with_its_conflicts_and_rebased_in_one_call(ct
     assert patch_sets.apply_proposal(ctx, fresh.id).revisions == {"WEB": 4}
 
 
+def test_a_part_of_a_proposal_is_previewed_as_it_would_be_applied(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(
+        ctx, a_set(rename("WEB-2", "Login"), rename("WEB-3", "Paths"), rename("WEB-4", "Guide"))
+    )
+
+    part = patch_sets.get_patch_set(ctx, proposal.id, only=[0, 2]).preview
+    rest = patch_sets.get_patch_set(ctx, proposal.id, only=[0, 2], first_change=1).preview
+    applied = patch_sets.apply_proposal(ctx, proposal.id, only=[0, 2])
+
+    assert part is not None
+    assert rest is not None
+    assert part.changes == applied.changes
+    assert (rest.changes, rest.changes_total) == (applied.changes[1:], 2)
+    with pytest.raises(PatchSetClosed):
+        patch_sets.get_patch_set(ctx, proposal.id, only=[1])
+
+
 def test_what_has_been_applied_is_not_proposed_again(ctx: Context, web: ApplyResponse) -> None:
     proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login"), rename("WEB-3", "Paths")))
     patch_sets.apply_proposal(ctx, proposal.id, only=[0])
