@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli import numbers
+from core.cli import options
 from core.cli.session import Json, Session, answer, show
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def create_key(
     workspace: Workspace = "default",
     days: Annotated[
         int | None,
-        numbers.number(least=1, most=3_650, help="Days until it expires; without it, never."),
+        options.number(least=1, most=3_650, help="Days until it expires; without it, never."),
     ] = None,
     as_json: Json = False,
 ) -> None:

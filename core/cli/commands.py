@@ -2,12 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli import access, finding, numbers
-from core.cli.numbers import Page
+from core.cli import access, finding, options
+from core.cli.options import Page
 from core.cli.session import REFUSED, DryRun, Json, Session, answer, show, write
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ app.add_typer(access.members, name="members")
 
 PatchSetId = Annotated[str, typer.Argument(metavar="PS_ID", help="Id of a stored patch set, ps_...")]
 ProjectKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project.")]
-Then = Annotated[int | None, numbers.revision(help="As the project was at this revision.")]
+Then = Annotated[int | None, options.revision(help="As the project was at this revision.")]
 ItemKey = Annotated[str, typer.Argument(metavar="KEY", help="Key or id of a project or task.")]
 
 _PATCH_SET_ID = re.compile(r"ps_[0-9a-z]+")
@@ -48,7 +48,8 @@ def import_plan(
     name: Annotated[str | None, typer.Option(help="Name of the new project, unless the plan has a title.")] = None,
     sequential: Annotated[bool, typer.Option("--sequential", help="Numbered items wait for the one before them.")] = False,
     format: Annotated[
-        Literal["markdown", "csv", "json"] | None, typer.Option(help="How it is written, unless the name or the text says it.")
+        str | None,
+        options.choice("markdown", "csv", "json", help="How it is written, unless the name or the text says it."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -151,7 +152,7 @@ def revert(
     what: Annotated[
         str, typer.Argument(metavar="PS_ID|KEY", help="An applied patch set, or with --to the key or id of a project.")
     ],
-    to: Annotated[int | None, numbers.revision(help="Bring the project back to this revision.")] = None,
+    to: Annotated[int | None, options.revision(help="Bring the project back to this revision.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -175,10 +176,10 @@ def revert(
 @app.command()
 def diff(
     what: Annotated[str, typer.Argument(metavar="PS_ID|KEY", help="A patch set, or with --from the key or id of a project.")],
-    start: Annotated[int | None, numbers.revision("--from", help="The older revision of the project.")] = None,
+    start: Annotated[int | None, options.revision("--from", help="The older revision of the project.")] = None,
     end: Annotated[
         int | None,
-        numbers.revision("--to", help="The newer one, unless it is the present one."),
+        options.revision("--to", help="The newer one, unless it is the present one."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -225,7 +226,7 @@ def list_patch_sets(
 def history(
     key: ItemKey,
     author: Annotated[str | None, typer.Option(help="Only sets that this author has written.")] = None,
-    limit: Annotated[int, numbers.number(least=1, most=100, help="Sets in one answer, up to 100.")] = 20,
+    limit: Annotated[int, options.number(least=1, most=100, help="Sets in one answer, up to 100.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="Continue here: next_cursor of the answer before.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -285,7 +286,7 @@ def next_tasks(
     key: Annotated[
         str | None, typer.Argument(metavar="[KEY]", help="Only of this project; then the critical path counts.")
     ] = None,
-    limit: Annotated[int, numbers.number(least=1, most=50, help="Tasks in the answer, up to 50.")] = 20,
+    limit: Annotated[int, options.number(least=1, most=50, help="Tasks in the answer, up to 50.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List the tasks to work on next, best first, with the reasons."""
@@ -303,14 +304,21 @@ def next_tasks(
 def schedule(
     key: ProjectKey,
     format: Annotated[
-        Literal["text", "json", "timeline", "mermaid", "ics"],
-        typer.Option(help="text to read, json for programs, timeline for bars, mermaid for a gantt chart, ics for calendars."),
+        str,
+        options.choice(
+            "text",
+            "json",
+            "timeline",
+            "mermaid",
+            "ics",
+            help="text to read, json for programs, timeline for bars, mermaid for a gantt chart, ics for calendars.",
+        ),
     ] = "text",
     start_date: Annotated[
         str | None, typer.Option(metavar="DAY", help="First working day, YYYY-MM-DD, unless that of the project or today.")
     ] = None,
     hours_per_day: Annotated[
-        int | None, typer.Option(min=1, max=24, metavar="HOURS", help="Working hours in a day, unless HOURS_PER_DAY.")
+        int | None, options.number(least=1, most=24, metavar="HOURS", help="Working hours in a day, unless HOURS_PER_DAY.")
     ] = None,
     revision: Then = None,
     as_json: Json = False,
@@ -334,7 +342,7 @@ def schedule(
 def export(
     key: ProjectKey,
     format: Annotated[
-        Literal["md", "json", "csv"], typer.Option(help="md to read, json for everything, csv for spreadsheets.")
+        str, options.choice("md", "json", "csv", help="md to read, json for everything, csv for spreadsheets.")
     ] = "md",
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of standard output.")] = None,
     revision: Then = None,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.numbers import Page
+from core.cli.options import Page
 from core.cli.session import DryRun, Json, Session, answer, show
 
 if TYPE_CHECKING:

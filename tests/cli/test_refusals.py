@@ -107,9 +107,11 @@ def test_wrong_usage_ends_with_2(cli: Cli, arguments: list[str]) -> None:
         (["show", "WEB", "--revision", "9" * 20], "'--revision': must be a whole number, not '"),
         (["list", "--page", "0"], "'--page': must be a whole number of at least 1, not '0'"),
         (["history", "WEB", "--limit", "101"], "'--limit': must be a whole number from 1 to 100, not '101'"),
+        (["schedule", "WEB", "--hours-per-day", "25"], "'--hours-per-day': must be a whole number from 1 to 24, not '25'"),
+        (["export", "WEB", "--format", "xml"], "'--format': must be one of md, json, csv, not 'xml'"),
     ],
 )
-def test_a_number_that_is_none_is_refused_with_what_is_allowed(cli: Cli, arguments: list[str], message: str) -> None:
+def test_an_option_that_cannot_be_used_is_refused_with_what_is_allowed(cli: Cli, arguments: list[str], message: str) -> None:
     assert message in cli.refusal(*arguments, exit_code=2)
 
 

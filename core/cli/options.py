@@ -1,4 +1,4 @@
-"""Options that are whole numbers, refused in the product's words where typer would use those of its libraries."""
+"""Options for a number or one of several words, refused in the product's words where typer would use those of its libraries."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -23,13 +23,27 @@ def _whole_number(least: int | None, most: int | None) -> Callable[[str | int], 
         digits = str(given).removeprefix("-")
         value = int(given) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
         if value is None or (least is not None and value < least) or (most is not None and value > most):
-            from pydantic_core import PydanticCustomError  # takes longer to import than --help may take
-
-            shown = {"bounds": bounds, "given": repr(given)}
-            raise PydanticCustomError("whole_number", "must be a whole number{bounds}, not {given}", shown)
+            raise _unusable(f"must be a whole number{bounds}", given)
         return value
 
     return parse
+
+
+def choice(*allowed: str, help: str) -> Any:
+    """Return an option of typer that takes one of the words `allowed`."""
+
+    def parse(given: str) -> str:
+        if given not in allowed:
+            raise _unusable(f"must be one of {', '.join(allowed)}", given)
+        return given
+
+    return typer.Option(metavar="|".join(allowed), parser=parse, help=help)
+
+
+def _unusable(rule: str, given: str | int) -> Exception:
+    from pydantic_core import PydanticCustomError  # takes longer to import than --help may take
+
+    return PydanticCustomError("option", "{rule}, not {given}", {"rule": rule, "given": repr(given)})
 
 
 Page = Annotated[int, number(least=1, help="Page of the list, 20 lines each.")]
