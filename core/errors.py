@@ -253,7 +253,12 @@ class DatabaseError(DomainError):
 
     def __init__(self, message: str | None = None, *, hint: str | None = None, place: str | None = None) -> None:
         super().__init__(message, hint=hint)
+        self.hint = hint
         self.place = place  # path or address, for the log and for whoever runs the program; never for callers
+
+    def located(self) -> "DatabaseError":
+        """Return the same with its place in the message, for whoever runs the program."""
+        return DatabaseError(f"{self.message} ({self.place})", hint=self.hint) if self.place else self
 
 
 class TooLong(Exception):

@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType, MappingProxyType
 from typing import Any, NoReturn, Protocol
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from starlette.routing import Route
@@ -181,8 +182,8 @@ def _bind(settings: Settings) -> socket.socket:
 
 def _why(error: DatabaseError) -> str:
     """Return message and way out, or what the driver said where we know neither."""
-    hint = next((issue.hint for issue in error.details if issue.hint), None) or str(error.__cause__ or "").partition("\n")[0]
-    return " ".join([error.message, *(f"({part})" for part in (error.place, hint) if part)])
+    hint = error.hint or str(error.__cause__ or "").partition("\n")[0]
+    return error.located().message + (f" ({hint})" if hint else "")
 
 
 def _serve(listener: socket.socket, settings: Settings, endpoints: Endpoints, worker: str) -> None:
@@ -252,9 +253,10 @@ def _agents(settings: Settings) -> str:
 def absolute_url(database_url: str) -> str:
     """Return the URL with an absolute path, for a process that starts in another folder."""
     prefix = "sqlite:///"
-    if not database_url.startswith(prefix):
+    path = Path(database_url.removeprefix(prefix))
+    if not database_url.startswith(prefix) or path.is_absolute():
         return database_url
-    return prefix + str(Path(database_url.removeprefix(prefix)).absolute())
+    return f"{prefix}{Path(quote(str(Path.cwd()), safe='/:')) / path}"
 
 
 def _exit(status: int, message: str) -> NoReturn:

@@ -97,7 +97,7 @@ def answer(work: Callable[[Session], T], *, as_json: bool, create: bool = False)
     from pydantic import ValidationError
 
     from core.cli.inputs import BadInput
-    from core.errors import DomainError, ValidationFailed
+    from core.errors import DatabaseError, DomainError, ValidationFailed
     from core.wiring import InvalidSettings
     from schemas.errors import ErrorCode, ErrorDetail
     from schemas.violations import issues_of
@@ -105,6 +105,8 @@ def answer(work: Callable[[Session], T], *, as_json: bool, create: bool = False)
     session = Session(create=create)
     try:
         return work(session)
+    except DatabaseError as refusal:
+        raise _refuse(refusal.located().detail(), REFUSED, as_json) from None
     except DomainError as refusal:
         raise _refuse(refusal.detail(), REFUSED, as_json) from None
     except ValidationError as error:

@@ -147,12 +147,12 @@ def test_a_database_in_a_missing_folder_is_refused_with_its_path(cli: Cli) -> No
     assert "missing" in refusal
 
 
-def test_a_file_that_is_no_database_is_refused_without_a_traceback(cli: Cli) -> None:
+def test_a_file_that_is_no_database_is_named_without_a_traceback(cli: Cli) -> None:
     cli.database.write_bytes(b"not a database, but long enough to look at" * 10)
 
     refusal = cli.refusal("list", exit_code=1)
 
-    assert refusal.startswith("DATABASE_ERROR: ")
+    assert refusal.startswith(f"DATABASE_ERROR: The file is not an SQLite database. ({cli.database})\n")
     assert "Traceback" not in refusal
 
 

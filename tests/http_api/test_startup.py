@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import make_url
 
 from tests.support.servers import ROOT, free_port, gateway_command, gateway_environment, running_server
 
@@ -25,11 +26,13 @@ def refused_start(folder: Path, database_url: str, **settings: str) -> tuple[int
 
 
 def test_the_first_lines_say_where_everything_is(tmp_path: Path) -> None:
+    folder = tmp_path / "50% done?"  # no part of a URL as it is
+    folder.mkdir()
     port = free_port()
     environment = gateway_environment("sqlite:///./plan.db", PORT=str(port))
 
     with subprocess.Popen(
-        gateway_command(), env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        gateway_command(), env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline()]
@@ -45,8 +48,8 @@ def test_the_first_lines_say_where_everything_is(tmp_path: Path) -> None:
         assert f"http://127.0.0.1:{port}{path}" in welcome
     snippet = json.loads(welcome[welcome.index("{") :])["mcpServers"]["orchestrator"]
     assert Path(snippet["command"]).is_absolute()
-    assert snippet["env"]["DATABASE_URL"] == f"sqlite:///{tmp_path / 'plan.db'}"
-    assert (tmp_path / "plan.db").exists()
+    assert make_url(snippet["env"]["DATABASE_URL"]).database == str(folder / "plan.db")
+    assert (folder / "plan.db").exists()
 
 
 def test_a_used_port_names_the_setting(tmp_path: Path) -> None:

@@ -70,10 +70,29 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     assert "is a folder" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:"])
-def test_a_database_in_memory_is_refused(url: str) -> None:
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "sqlite:///a%00.db"])
+def test_what_is_no_file_is_refused(url: str) -> None:
     with pytest.raises(DatabaseError, match="names no file"):
         opened(url)
+
+
+def test_options_of_a_file_are_refused_because_none_would_be_heeded() -> None:
+    with pytest.raises(DatabaseError, match="takes no options"):
+        opened("sqlite:///plans.db?mode=ro")
+
+
+@pytest.mark.parametrize("url", ["postgresql://ann:secret@host:port/plans", "postgresql://ann:secret@[::1/plans"])
+def test_an_address_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(DatabaseError, match="cannot be read") as caught:
+        opened(url)
+
+    assert "postgresql://user:password@host:5432/database" in (caught.value.details[0].hint or "")
+    assert "secret" not in str(caught.value.detail())
+    assert caught.value.__suppress_context__
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    assert "cannot be opened: File name too long" in refusal(tmp_path / ("x" * 300))
 
 
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
@@ -164,6 +183,15 @@ def test_what_cannot_be_written_is_refused(migrated_file: Path, what: str) -> No
 
         folder.chmod(0o755)
     assert message == "The database cannot be written."
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("name", ["plans.db", "folder/plans.db"])
+def test_a_file_in_a_folder_of_somebody_else_is_refused(migrated_file: Path, name: str) -> None:
+    with tempfile.TemporaryDirectory() as closed:  # as its owner alone may look into it
+        message = as_nobody(lambda: prepare(Path(closed) / name))
+
+    assert message == "The database file cannot be opened: Permission denied."
 
 
 START = """

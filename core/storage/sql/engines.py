@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 
 from core.errors import DatabaseError
 from core.settings import Settings
@@ -23,7 +24,16 @@ _PRAGMAS = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-32000", "wal_au
 
 
 def make_engine(settings: Settings) -> Engine:
-    url = make_url(settings.database_url)
+    """Return the connections to the database of DATABASE_URL, none of them made yet.
+
+    Raises:
+        DatabaseError: the URL cannot be read, or names no file.
+    """
+    try:
+        url = make_url(settings.database_url)
+    except (ArgumentError, ValueError):  # their text may hold the password
+        hint = "write sqlite:///./orchestrator.db, or postgresql://user:password@host:5432/database"
+        raise DatabaseError("DATABASE_URL cannot be read.", hint=hint) from None
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url, settings)
     engine = create_engine(
@@ -54,13 +64,15 @@ def place_of(url: URL) -> str:
 
 
 def sqlite_path(url: URL) -> Path:
-    if not url.database or url.database.startswith((":", "file:")):
+    if not url.database or url.database.startswith((":", "file:")) or "\0" in url.database:
         raise DatabaseError("DATABASE_URL names no file.", hint="use sqlite:///./orchestrator.db or another path")
     return Path(url.database).absolute()
 
 
 def _sqlite_engine(url: URL, settings: Settings) -> Engine:
     sqlite_path(url)
+    if url.query:
+        raise DatabaseError("An SQLite DATABASE_URL takes no options.", hint="end it with the file; a ? in its name is %3F")
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
     def connected(driver: sqlite3.Connection, _record: object) -> None:

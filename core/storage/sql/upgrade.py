@@ -20,6 +20,7 @@ from core.storage.sql.tables import metadata
 
 _PATIENCE_SECONDS = 5.0
 _CREATE_HINT = "`orchestrator import FILE` or `orchestrator-api` creates it, or set DATABASE_URL"
+_OPEN_HINT = "check the file and its folder, or set DATABASE_URL"
 _MIGRATE_HINT = "run `orchestrator migrate`, or set AUTO_MIGRATE=1"
 _NEWER_HINT = "update orchestrator, or set DATABASE_URL to another database"
 _FOREIGN_HINT = "set DATABASE_URL to another database"
@@ -28,7 +29,11 @@ _FOREIGN_HINT = "set DATABASE_URL to another database"
 def prepare_sqlite(writer: Engine, reader: Engine, *, create: bool) -> None:
     """Check the file and its folder, then upgrade the schema if it is behind."""
     path = sqlite_path(writer.url)
-    _check_file(path, create=create)
+    try:
+        _check_file(path, create=create)
+    except OSError as error:  # the name is too long, or its folder is closed to this user
+        message = f"The database file cannot be opened: {error.strerror}."
+        raise DatabaseError(message, hint=_OPEN_HINT, place=str(path)) from error
     _patiently(path, lambda: _upgrade_sqlite(writer, reader, str(path)))
 
 
