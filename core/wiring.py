@@ -46,6 +46,10 @@ def load_settings() -> Settings:
         whole = [item["msg"] for item in found if not item["loc"]]  # of settings that do not fit together
         each = [f"{issue.path[1:].upper()} {issue.message}" for issue in issues_of(found) if issue.path]
         raise InvalidSettings("; ".join(each + whole)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidSettings("the file .env must be UTF-8 text") from error
+    except OSError as error:
+        raise InvalidSettings(f"the file .env cannot be read: {error.strerror}") from error
 
 
 class _LazyStorage:

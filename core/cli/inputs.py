@@ -67,6 +67,8 @@ def _shown(name: str) -> str:
 
 def _read_bytes(name: str, limit_bytes: int) -> bytes:
     if name == STDIN:
+        if sys.stdin is None:  # closed by the caller: `<&-`
+            raise BadInput(ErrorCode.VALIDATION_ERROR, "standard input is closed; name a file, or send the text to it")
         return sys.stdin.buffer.read(limit_bytes + 1)
     try:
         with Path(name).open("rb") as file:

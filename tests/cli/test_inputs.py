@@ -42,6 +42,13 @@ def test_a_path_that_cannot_be_read_is_refused_with_the_way_out(
         read_text(name, 100, "split it")
 
 
+def test_a_closed_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)  # what `<&-` makes of it
+
+    with pytest.raises(BadInput, match="standard input is closed"):
+        read_text("-", 100, "split it")
+
+
 def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_bytes(b"\xef\xbb\xbf# Plan")
 

@@ -86,6 +86,22 @@ def test_several_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) 
         load_settings()
 
 
+def test_a_file_of_settings_that_is_no_text_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_bytes("HOST=café".encode("latin-1"))
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InvalidSettings, match=r"^the file \.env must be UTF-8 text$"):
+        load_settings()
+
+
+def test_a_file_of_settings_that_is_closed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").symlink_to("/proc/self/mem")  # opened by its owner, and read by nobody
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InvalidSettings, match=r"^the file \.env cannot be read: "):
+        load_settings()
+
+
 def test_requirements_pin_what_the_server_imports() -> None:
     """`pip install --require-hashes -r requirements.txt` asks for versions that are installed here, and so exist."""
     assert (ROOT / "requirements.txt").read_text("utf-8").splitlines()[-1] == "-r requirements.lock"
