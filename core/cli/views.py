@@ -6,7 +6,7 @@ from datetime import datetime
 from core.cli.session import coloured, issue_line
 from core.errors import conflict_issue
 from core.patches.outlook import critical_path_lines
-from core.patches.text import FACT_FIELDS, safe, safe_title, safe_word, show_count, show_facts, show_minutes
+from core.patches.text import FACT_FIELDS, safe, safe_excerpt, safe_title, safe_word, show_count, show_facts, show_minutes
 from schemas.changes import ApplyResponse, PlanEffect, RevisionDiff, Totals, ValidationResponse
 from schemas.paging import Paging
 from schemas.patches import HistoryResponse, PatchSetDetail, PatchSetListResponse, ProposalState, StoredPatchSet
@@ -28,7 +28,7 @@ def planned(response: PlannerResponse) -> str:
     lines += _issues(response.validation)
     if response.unparsed:
         lines += ["", f"Not used ({show_count(len(response.unparsed), 'line')}):"]
-        lines += [f"  line {line.line}: {safe(line.text)}  ({safe(line.reason)})" for line in response.unparsed]
+        lines += [f"  line {line.line}: {safe_excerpt(line.text)}  ({safe(line.reason)})" for line in response.unparsed]
     if response.questions:
         lines += ["", "Questions:", *(f"  - {safe(question)}" for question in response.questions)]
     return "\n".join([*lines, "", *_next_steps(response.patch_set.id)])

@@ -9,7 +9,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from core.patches.text import FACT_FIELDS, MAX_LISTED, quoted, safe, safe_title, safe_word, show_count, show_facts, show_minutes
+from core.patches.text import (
+    FACT_FIELDS,
+    MAX_LISTED,
+    quoted,
+    safe,
+    safe_excerpt,
+    safe_title,
+    safe_word,
+    show_count,
+    show_facts,
+    show_minutes,
+)
 from schemas.changes import Action, Change, EntityKind, FieldChange
 
 # Once: members of enums are slow to look up before Python 3.12.
@@ -244,7 +255,7 @@ def _text_lines(label: str, before: str, after: str) -> Iterator[str]:
     yield f"{label}: +{show_count(len(come), 'line')}, -{show_count(len(gone), 'line')}, from line {head + 1}"
     for sign, lines in (("-", gone), ("+", come)):
         for line in lines[:EXCERPT_LINES]:
-            yield f"  {sign} {_cut(line)}"
+            yield f"  {sign} {safe_excerpt(line)}"
         if len(lines) > EXCERPT_LINES:
             yield f"  {sign} ... {show_count(len(lines) - EXCERPT_LINES, 'more line')}"
 
@@ -261,11 +272,7 @@ def _common(left: Sequence[object], right: Sequence[object]) -> int:
 
 def _first_line(text: str) -> str:
     first, *others = text.strip().splitlines() or [""]
-    return _cut(first.rstrip()) + (f" (+{show_count(len(others), 'line')})" if others else "")
-
-
-def _cut(line: str, limit: int = 160) -> str:
-    return safe(line) if len(line) <= limit else f"{safe(line[:limit])}... (+{len(line) - limit:,} characters)"
+    return safe_excerpt(first.rstrip()) + (f" (+{show_count(len(others), 'line')})" if others else "")
 
 
 def _value(name: str, value: Any) -> str:
@@ -275,7 +282,7 @@ def _value(name: str, value: Any) -> str:
         return show_minutes(value)
     if isinstance(value, str):
         return safe(value) if name in _PLAIN else quoted(value)
-    return _cut(json.dumps(value, ensure_ascii=False))
+    return safe_excerpt(json.dumps(value, ensure_ascii=False))
 
 
 def _name(change: Change) -> str:

@@ -31,6 +31,11 @@ def safe(text: str) -> str:
     return _DECEPTIVE.sub(_escape, text)
 
 
+def safe_excerpt(text: str, limit: int = 160) -> str:
+    """Return `text` as `safe` does, cut after `limit` characters with the number left out."""
+    return safe(text) if len(text) <= limit else f"{safe(text[:limit])}... (+{len(text) - limit:,} characters)"
+
+
 def safe_title(text: str) -> str:
     """Return a title as `safe` does, in quotes when it could be taken for more than a title."""
     return quoted(text) if "  " in text or text != text.strip() or text[:1] == '"' else safe(text)

@@ -26,6 +26,13 @@ def test_import_lists_the_lines_it_did_not_use_with_their_reason(cli: Cli) -> No
     assert "Not used (1 line):\n  line 12: ---  (" in text
 
 
+def test_a_line_that_was_not_used_is_shown_by_its_beginning(cli: Cli) -> None:
+    text = cli.text("import", "-", stdin=(PLAN + "\n- " + "word " * 4_000 + "\n").encode())
+
+    assert "Not used (1 line):\n  line 12: - word word " in text
+    assert max(len(line) for line in text.splitlines()) < 300
+
+
 def test_import_shows_what_its_reader_should_decide(cli: Cli) -> None:
     text = cli.text("import", "-", stdin=(PLAN + "- Plain item (2h) @ann\n").encode())
 
