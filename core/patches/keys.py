@@ -1,14 +1,19 @@
 """Project keys: derived from a name, made unique by a number, never changed afterwards."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 MAX_KEY_LENGTH = 10
 
 
 def derived_key(name: str) -> str:
-    """Return the key a project of this name would like: initials of up to 4 words, else 4 letters, else PRJ."""
-    words = re.findall(r"[A-Za-z][A-Za-z0-9]*", name)
+    """Return the key a project of this name would like: initials of up to 4 words, else 4 letters, else PRJ.
+
+    Accents do not count: `Über Straße` is read as `uber strasse`.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if unicodedata.category(c) != "Mn")
+    words = re.findall(r"[a-z][a-z0-9]*", plain)
     initials = "".join(word[0] for word in words[:4])
     if len(initials) >= 2:
         return initials.upper()

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from unicodedata import category, normalize
 
 from tests.model.forms import CREATIONS, Patch, names_in, place_names
 from tests.model.order import Order
@@ -155,7 +156,8 @@ class Play:
         self._set_fields(index, key, patch["fields"])
 
     def _free_key(self, name: str) -> str:
-        words = re.findall("[A-Za-z][A-Za-z0-9]*", name)
+        without_accents = "".join(c for c in normalize("NFKD", name.casefold()) if category(c) != "Mn")
+        words = re.findall("[a-z][a-z0-9]*", without_accents)
         initials, letters = "".join(word[0] for word in words[:4]), "".join(words)[:4]
         liked = next((text.upper() for text in (initials, letters) if len(text) > 1), "PRJ")
         key, number = liked, 2

@@ -1,5 +1,7 @@
 """A plan as a whole: order, refs, keys, issues, changes and counters."""
 
+import pytest
+
 from schemas.changes import Action
 from schemas.errors import ErrorCode
 from tests.core.patches.builders import create, only_issue, update
@@ -144,6 +146,25 @@ def test_a_creation_lists_only_what_was_set(world: World) -> None:
     assert change.provisional
     assert set(change.fields) == {"title", "tags", "parent", "position"}
     assert change.fields["tags"]["after"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("Website relaunch 2026", "WR"),
+        ("The next big thing of ours", "TNBT"),
+        ("Über Straße", "US"),
+        ("Événement spécial", "ES"),
+        ("Übung", "UBUN"),
+        ("3D printer", "DP"),
+        ("計画", "PRJ"),
+        ("x", "PRJ"),
+    ],
+)
+def test_a_key_is_derived_from_the_initials_of_a_name_or_its_first_letters(world: World, name: str, key: str) -> None:
+    world.apply({"op": "create_project", "fields": {"name": name}})
+
+    assert [project.key for project in world.projects.values()] == ["WEB", key]
 
 
 def test_the_smallest_free_number_makes_a_derived_key_unique(world: World) -> None:
