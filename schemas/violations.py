@@ -85,7 +85,7 @@ _WORDS: dict[str, Words | Callable[[Limits], Words]] = {
     "finite_number": ("must be a finite number", None),
     "bool_type": ("must be true or false", None),
     "bool_parsing": ("must be true or false", None),
-    "list_type": ("must be a list", None),
+    "list_type": ("must be a list", "also when it holds one item: [...]"),
     "dict_type": ("must be an object", None),
     "model_type": ("must be an object", None),
     "model_attributes_type": ("must be an object", None),

@@ -97,9 +97,11 @@ async def apply_patch_set(
     and how to undo. Example: {"id": "ps_...", "only": [0, 2]}"""
     core = await approved_context(ctx, approval)
     try:
-        if patches or id is None:
-            inline = patch_set_of(_some(patches), id=id, summary=summary, base_revisions=base_revisions)
+        if patches:
+            inline = patch_set_of(patches, id=id, summary=summary, base_revisions=base_revisions)
             return _applied("Applied", await core.run(patch_sets.apply_patch_set, inline, only=only))
+        if id is None:
+            raise _wrong_arguments("/id", "is required, unless there are patches", "name the proposal the user has agreed to")
         if summary or base_revisions:
             raise _wrong_arguments("/id", "names a stored proposal", "it has its own summary and base_revisions: leave them out")
         return _applied("Applied", await core.run(patch_sets.apply_proposal, id, only=only))

@@ -28,6 +28,13 @@ async def test_missing_and_impossible_arguments_are_named(tmp_path: Path) -> Non
     assert (beyond.code, beyond.paths) == ("VALIDATION_ERROR", ["/base_revisions/WEB"])
 
 
+async def test_one_value_where_a_list_is_asked_for_is_answered_with_its_form(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        refused = await tools.refused("list_tasks", status="todo")
+
+    assert "/status: must be a list (also when it holds one item: [...])" in refused.text
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_an_unknown_tool_is_answered_with_the_nearest_ones(tmp_path: Path, era: str) -> None:
     async with memory_tools(tmp_path, era=era) as tools:
@@ -240,7 +247,8 @@ async def test_apply_needs_a_proposal_or_patches_and_a_proposal_keeps_its_own_wo
         id = (await tools.facts("propose_patch_set", patches=[{"op": "delete_task", "task": "WEB-1"}]))["id"]
         both = await tools.refused("apply_patch_set", id=id, summary="other words")
 
-    assert (neither.code, neither.paths) == ("VALIDATION_ERROR", ["/patches"])
+    assert (neither.code, neither.paths) == ("VALIDATION_ERROR", ["/id"])
+    assert "is required, unless there are patches (name the proposal the user has agreed to)" in neither.text
     assert (both.code, both.paths) == ("VALIDATION_ERROR", ["/id"])
 
 
