@@ -234,6 +234,12 @@ class BodyTooLarge(DomainError):
     code = ErrorCode.BODY_TOO_LARGE
 
 
+class RequestTimeout(DomainError):
+    """The body did not arrive in time; send it again, without pauses."""
+
+    code = ErrorCode.REQUEST_TIMEOUT
+
+
 class StorageBusy(DomainError):
     """The database is busy; try again in a moment."""
 

@@ -15,15 +15,14 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from core.errors import BodyTooLarge, DomainError, ValidationFailed
+from core.bodies import read_bounded
+from core.errors import DomainError, ValidationFailed
 from http_api.envelope import API_PREFIX
 from schemas.errors import ErrorCode, Issue
 from schemas.violations import pointer
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-BODY_SECONDS = 30.0  # for the whole of it, so that a caller who drips holds nothing for long
 MAX_LARGE_BODY_BYTES = 16 * 1024 * 1024
-MAX_DROPPED_BYTES = 64 * 1024 * 1024  # of a body that is refused for its size
 LARGE_BODIES = frozenset(f"{API_PREFIX}/{path}" for path in ("planner/apply", "planner/import", "agent/validate", "patch-sets"))
 # Above this a body is parsed on another thread, so that the event loop keeps answering.
 PARSE_ASIDE_BYTES = 256 * 1024
@@ -39,12 +38,6 @@ class UnsupportedMediaType(DomainError):
     """The body must be JSON, sent with Content-Type: application/json."""
 
     code = ErrorCode.UNSUPPORTED_MEDIA_TYPE
-
-
-class RequestTimeout(DomainError):
-    """The body did not arrive in time; send it again, without pauses."""
-
-    code = ErrorCode.REQUEST_TIMEOUT
 
 
 class JsonRequest(Request):
@@ -144,37 +137,9 @@ def _check_media_type(request: Request) -> None:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the whole body, keeping no more of it than its limit.
-
-    Many clients read no answer before all is sent, and would see a broken connection instead of the
-    refusal; so what is not beyond all reason is read to its end and dropped.
-    """
+    """Return the whole body; some routes take larger ones."""
     limit = MAX_LARGE_BODY_BYTES if request.url.path in LARGE_BODIES else MAX_BODY_BYTES
-    declared = request.headers.get("content-length", "")
-    asks_first = "expect" in request.headers
-    if declared.isdecimal() and int(declared) > (limit if asks_first else MAX_DROPPED_BYTES):
-        raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > MAX_DROPPED_BYTES:
-                    break
-                if size > limit:
-                    chunks.clear()
-                else:
-                    chunks.append(chunk)
-    except TimeoutError:
-        raise RequestTimeout from None
-    if size > limit:
-        raise _too_large(limit)
-    return b"".join(chunks)
-
-
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than the {limit // 1024 // 1024} MiB this route accepts; split it.")
+    return await read_bounded(request.stream(), limit, request.headers)
 
 
 async def parse(content: bytes) -> Any:

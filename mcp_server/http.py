@@ -8,11 +8,12 @@ The MCP library and its session manager are loaded by the first request.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from core.auth import bearer
+from core.bodies import read_bounded
 from core.errors import DomainError
 from core.origins import foreign
 from core.wiring import Orchestrator
@@ -29,7 +30,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PATH = "/mcp"
 MAX_BODY = 4 * 1024 * 1024  # bytes, as over REST
 GRACE_SECONDS = 8.0
-STATUS = {ErrorCode.UNAUTHORIZED: 401, ErrorCode.TOKEN_EXPIRED: 401, ErrorCode.FORBIDDEN: 403}
+STATUS = {
+    ErrorCode.UNAUTHORIZED: 401,
+    ErrorCode.TOKEN_EXPIRED: 401,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.REQUEST_TIMEOUT: 408,
+    ErrorCode.BODY_TOO_LARGE: 413,
+}
 
 
 class Endpoint:
@@ -60,7 +67,7 @@ class Endpoint:
             return
         self._calls.add(call)
         try:
-            await app(scope, receive, send)
+            await _post(app, scope, receive, send)
         finally:
             self._calls.discard(call)
 
@@ -133,11 +140,45 @@ class Endpoint:
         server.streamable_http_app(
             streamable_http_path=PATH,
             stateless_http=self._orchestrator.settings.mcp_shared_secret is not None,
-            max_request_body_size=MAX_BODY,
+            max_request_body_size=MAX_BODY,  # longer ones have been refused before
             # Host and Origin are checked before a request comes here.
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         return server
+
+
+class _Gone(Exception):
+    """The client has left before its message was whole."""
+
+
+async def _post(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a message once all of it is here; the library would hang up on one that is too large, unread."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    try:
+        content = await read_bounded(_chunks(receive), MAX_BODY, headers)
+    except _Gone:
+        return
+    except DomainError as refused:
+        await refuse(send, STATUS[refused.code], f"{refused.code}: {refused.message}")
+        return
+    first: MutableMapping[str, Any] | None = {"type": "http.request", "body": content, "more_body": False}
+
+    async def receive_read() -> MutableMapping[str, Any]:
+        nonlocal first
+        message, first = first, None
+        return await receive() if message is None else message
+
+    await app(scope, receive_read, send)
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
 
 
 def _with_caller(handle: App) -> App:
@@ -196,7 +237,7 @@ class Guard:
 
 
 async def refuse(send: Send, status: int, message: str, *, given: str | None = None) -> None:
-    """Answer with a JSON-RPC error that has no id: the request's body has not been read."""
+    """Answer with a JSON-RPC error that has no id: the request's body has not been parsed."""
     import orjson
 
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]

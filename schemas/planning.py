@@ -25,7 +25,10 @@ class OutlineFormat(StrEnum):
     JSON = "json"
 
 
-OutlineText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_IMPORT_BYTES), AfterValidator(sound_text)]
+# What is longer is refused by the reader of its format: BODY_TOO_LARGE behind every door, with the way out.
+OutlineText = Annotated[
+    str, StringConstraints(min_length=1), AfterValidator(sound_text), Field(json_schema_extra={"maxLength": MAX_IMPORT_BYTES})
+]
 
 
 FeedbackText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_FEEDBACK), AfterValidator(sound_text)]

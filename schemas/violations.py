@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.errors import ErrorCode, Issue
 from schemas.patches import OPS, Patch
-from schemas.planning import MAX_IMPORT_BYTES
 from schemas.primitives import IDEMPOTENCY_KEY, PROJECT_KEY, REF
 
 MAX_NAME_IN_PATH = 100
@@ -29,8 +28,6 @@ _PATTERNS = {
         "for example a new UUID",
     ),
 }
-# By the limit that is passed, as patterns are: no other field has this one.
-_WAYS_OUT = {MAX_IMPORT_BYTES: "split the plan and import the parts into the same project"}
 _DAY = ("must be a day written as YYYY-MM-DD", "for example 2026-03-31")
 _INSTANT = ("must be an instant with its time zone", "for example 2026-03-31T09:00:00Z")
 _OPS = "one of: " + ", ".join(OPS)
@@ -40,7 +37,7 @@ Limits = Mapping[str, Any]
 
 
 def _text_limit(limits: Limits) -> Words:
-    return f"must be at most {limits['max_length']:,} characters", _WAYS_OUT.get(limits["max_length"])
+    return f"must be at most {limits['max_length']:,} characters", None
 
 
 def _text_minimum(limits: Limits) -> Words:

@@ -69,6 +69,21 @@ async def test_a_plan_goes_in_through_mcp_and_out_through_rest(rest: httpx2.Clie
         assert refusal.code == "DELETED_RESOURCE"
 
 
+async def test_a_plan_that_is_too_long_has_one_code_behind_every_door(rest: httpx2.Client, folder: Path) -> None:
+    plan = "- [ ] task\n" * 100_000
+
+    over_rest = rest.post("/planner/import", json={"content": plan}).json()["error"]
+    async with stdio_tools(folder) as tools:
+        over_mcp = await tools.refused("import_outline", content=plan)
+    command = [sys.executable, "-m", "core.cli", "import", "-", "--json"]
+    environment = gateway_environment(database_url(folder))
+    typed = subprocess.run(command, input=plan.encode(), env=environment, cwd=folder, capture_output=True, check=False)
+    told = json.loads(typed.stderr)
+
+    assert (over_rest["code"], over_mcp.code, told["code"]) == ("BODY_TOO_LARGE",) * 3
+    assert over_rest["message"] == told["message"]
+
+
 async def test_what_rest_writes_mcp_reads_at_once(rest: httpx2.Client, folder: Path) -> None:
     data(rest.post("/projects", json={"name": "Doors", "key": "DRS"}))
     async with stdio_tools(folder) as tools:

@@ -123,11 +123,16 @@ def test_a_client_that_asks_first_is_refused_before_it_sends(api: httpx2.Client)
         assert connection.getresponse().status == 413
 
 
-def test_a_plan_of_5_mb_is_refused_with_the_way_out(api: httpx2.Client) -> None:
-    error = refused(api.post("/planner/import", json={"content": "- [ ] task\n" * 500_000}), 413, "BODY_TOO_LARGE")
+@pytest.mark.parametrize(
+    ("content", "size", "limit"),
+    [("- [ ] task\n" * 500_000, "5,500,000", "1,000,000"), ("key,title\n" + "a" * 16_000_000, "16,000,010", "16,000,000")],
+    ids=["Markdown", "CSV"],
+)
+def test_a_plan_that_is_too_long_is_refused_with_the_way_out(api: httpx2.Client, content: str, size: str, limit: str) -> None:
+    error = refused(api.post("/planner/import", json={"content": content}), 413, "BODY_TOO_LARGE")
 
     [issue] = error["details"]
-    assert issue["message"] == "The plan has 5,500,000 bytes; an import takes at most 1,000,000 bytes of UTF-8."
+    assert issue["message"] == f"The plan has {size} bytes; an import takes at most {limit} bytes of UTF-8."
     assert issue["hint"] == "split it into several files and import them into the same project"
 
 

@@ -13,8 +13,9 @@ import pytest
 from tests.support.servers import free_port, gateway_environment
 
 IMPATIENT = """
+from core import bodies
 from gateway.__main__ import main
-from http_api import bodies, protocol
+from http_api import protocol
 bodies.BODY_SECONDS = protocol.HEAD_SECONDS = protocol.LINGER_SECONDS = 0.5
 main()
 """

@@ -206,8 +206,34 @@ def test_a_message_larger_than_a_body_may_be_is_refused(gateway: str, guarded: s
     call = {"id": 1, "method": "tools/call", "params": modern(comment)}
     about = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "add_comment"}
 
-    assert post(gateway, None, call, **about).status_code == 413
-    assert post(guarded, keys["owner"], call, **about).status_code == 413
+    for answer in (post(gateway, None, call, **about), post(guarded, keys["owner"], call, **about)):
+        assert (answer.status_code, answer.json()["id"]) == (413, None)
+        assert answer.json()["error"]["message"].startswith("BODY_TOO_LARGE: ")
+
+
+def test_a_client_that_listens_only_after_sending_hears_that_its_message_is_too_large(gateway: str) -> None:
+    """Hung up on with bytes unread, it would see a reset connection instead of the answer."""
+    headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json", "Connection": "close"}
+
+    with closing(HTTPConnection(gateway.removeprefix("http://"), timeout=PATIENCE)) as connection:
+        connection.request("POST", "/mcp", b" " * (16 * 1024 * 1024), headers)
+        answer = connection.getresponse()
+        error = json.load(answer)["error"]
+
+    assert (answer.status, error["code"]) == (413, -32600)
+    assert error["message"].startswith("BODY_TOO_LARGE: ")
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_message_harms_nobody(gateway: str) -> None:
+    with closing(HTTPConnection(gateway.removeprefix("http://"), timeout=PATIENCE)) as connection:
+        connection.putrequest("POST", "/mcp")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", "1000")
+        connection.endheaders(b'{"jsonrpc": "2.0"')
+
+    call = {"id": 1, "method": "tools/call", "params": modern({"name": "list_projects"})}
+    about = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "list_projects"}
+    assert post(gateway, None, call, **about).status_code == 200
 
 
 def test_blanks_around_the_value_of_a_header_are_no_part_of_it(gateway: str) -> None:
