@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import anyio
 from mcp import Client
 from mcp.server import MCPServer, ServerRequestContext
-from mcp.server.apps import EXTENSION_ID
 from mcp.server.connection import Connection
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
@@ -41,6 +40,7 @@ R = TypeVar("R")
 Handler = Callable[[ServerRequestContext[Any, Any], P], Awaitable[R]]
 
 UNSUPPORTED_PROTOCOL_VERSION = -32022
+APPS = "io.modelcontextprotocol/ui"  # of `mcp.server.apps`, whose import would be a hundredth of a cold start
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 
 
@@ -52,7 +52,7 @@ def promise(server: MCPServer[Any]) -> None:
     def promised(*args: Any, **options: Any) -> ServerCapabilities:
         found = of_handlers(*args, **options)
         found.completions = CompletionsCapability()
-        found.extensions = {**(found.extensions or {}), EXTENSION_ID: {}}
+        found.extensions = {**(found.extensions or {}), APPS: {}}
         for lists in (found.tools, found.prompts, found.resources):
             if lists is not None:
                 lists.list_changed = False  # ours never change, though whoever serves `subscriptions/listen` promises news

@@ -102,7 +102,7 @@ const essence = (seen) =>
   JSON.stringify(seen.changes, (name, value) => (name === "position" ? undefined : value));
 
 async function apply() {
-  if (!view.kept.size) return say("Nothing is chosen. Reject the proposal instead.");
+  if (!open()) return;
   const shownBefore = essence(view.seen);
   const only = everything() ? {} : { only: chosen() };
   const now = await read({ id: view.id, ...only });
@@ -122,6 +122,7 @@ async function apply() {
 }
 
 async function reject(reason) {
+  if (!open()) return;
   await call("reject_patch_set", { id: view.id, ...(reason ? { reason } : {}) });
   await load(view.id);
   say("Rejected. The plan is unchanged.");
@@ -129,6 +130,7 @@ async function reject(reason) {
 }
 
 async function rebase() {
+  if (!open()) return;
   const older = view.id;
   const renewed = await call("propose_patch_set", { rebase: older });
   await load(renewed.id);
@@ -185,7 +187,7 @@ function render(failure = null) {
   $("notices").replaceChildren(...notices(failure).filter(Boolean));
   if (!whole) {
     if (failure) mark("error", failure.error instanceof Refused ? "Refused" : "No answer");
-    if (failure) $("summary").textContent = failure.error instanceof Refused ? "Nothing was proposed" : "The server did not answer";
+    if (failure) $("summary").textContent = "There is nothing to review";
     return;
   }
   mark(state || "valid", STATES[state] || "Preview");
@@ -237,7 +239,7 @@ function notices(failure) {
   } else if (failure) {
     const again = make("button", { type: "button" }, "Try again");
     again.addEventListener("click", () => act(failure.again, { focus: "summary" }));
-    told.push(notice("error", "The server could not be reached", make("p", {}, written(failure.error.message)), failure.again ? again : undefined));
+    told.push(notice("error", "The call did not get through", make("p", {}, written(failure.error.message)), failure.again ? again : undefined));
   }
   if (stale() && effect.conflicts?.length) told.push(conflictNotice(effect));
   const errors = (effect.issues || []).filter((issue) => issue.severity !== "warning");
@@ -316,6 +318,7 @@ function follow(context = {}) {
 
 function receive(result) {
   act(async () => {
+    say("");
     if (result.isError) throw new Refused(result);
     const told = result.structuredContent;
     if (!told) throw new Refused({ content: result.content });

@@ -4,6 +4,7 @@
 const DECEPTIVE =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
 const LONGEST = 700; // characters of one value
+const MOST_ITEMS = 20; // of one list
 const FIELDS = { estimated_minutes: "estimate", actual_minutes: "spent", depends_on: "waits for", acceptance_criteria: "criteria" };
 const OPENLY = { null: "none", "": "none", "[]": "none", "{}": "none" };
 
@@ -43,17 +44,22 @@ function fieldLine(name, { before, after }, created) {
   const line = make("li", { class: "field" }, make("span", { class: "name" }, FIELDS[name] || plain(name.replaceAll("_", " "))));
   const was = (text) => make("del", {}, make("span", { class: "unseen" }, "before: "), written(text));
   const becomes = (text) => make("ins", {}, make("span", { class: "unseen" }, "after: "), written(text));
-  if (Array.isArray(before) && Array.isArray(after)) {
-    const gone = before.filter((item) => !after.includes(item));
-    const come = after.filter((item) => !before.includes(item));
-    if (gone.length) line.append(was(shown(name, gone)));
-    if (come.length) line.append(becomes(shown(name, come)));
-    if (!gone.length && !come.length) line.append(becomes(shown(name, after)));
+  if (Array.isArray(before ?? []) && Array.isArray(after)) {
+    const gone = (before ?? []).filter((item) => !after.includes(item));
+    const come = after.filter((item) => !(before ?? []).includes(item));
+    line.append(...someOf(name, gone, was), ...someOf(name, come, becomes));
+    if (!gone.length && !come.length) line.append(becomes("another order"));
   } else {
     if (!created) line.append(was(shown(name, before)), make("span", { class: "arrow", "aria-hidden": "true" }, "→"));
     line.append(becomes(shown(name, after)));
   }
   return line;
+}
+
+function someOf(name, items, wrap) {
+  const more = items.length - MOST_ITEMS;
+  const rest = more > 0 ? [make("span", { class: "quiet" }, `and ${more.toLocaleString()} more`)] : [];
+  return [...items.slice(0, MOST_ITEMS).map((item) => wrap(shown(name, item))), ...rest];
 }
 
 const TOTALS = {

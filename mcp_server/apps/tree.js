@@ -9,6 +9,7 @@ function drawChanges(whole) {
   $("diff").hidden = !changes.length && !whole.patches;
   $("diff-title").textContent = count(whole.changes_total ?? whole.patch_count, whole.changes ? "change" : "patch", whole.changes ? "changes" : "patches");
   $("changes").replaceChildren(...(whole.changes ? nested(changes.map(nowOf)) : (whole.patches || []).map(patchItem)));
+  $("changes").classList.toggle("read", !deciding());
   $("changes").scrollTop = top;
   const hidden = (whole.changes_total ?? changes.length) - changes.length;
   $("more").hidden = hidden <= 0;
@@ -108,5 +109,11 @@ function patchMarks(indexes, kept, decides, name) {
   return make("div", { class: "patches" }, ...marks);
 }
 
-const patchItem = (patch, index) =>
-  make("li", {}, make("div", { class: "row" }, make("span"), make("span", { class: "patch" }, String(index)), make("span", { class: "what" }, written(JSON.stringify(patch)))));
+// A patch of a set that was closed without effect: it was never played, so there is no before and after.
+function patchItem(patch, index) {
+  const { op, task, project, parent, fields = {}, depends_on: target, body } = patch;
+  const told = Object.entries({ ...fields, ...(target ? { depends_on: target } : {}), ...(body ? { comment: body } : {}) });
+  const what = make("div", { class: "what" }, `${plain(String(op)).replaceAll("_", " ")} `, make("span", { class: "key" }, written(task || parent || project || "")));
+  if (told.length) what.append(make("ul", { class: "fields" }, ...told.map(([name, after]) => fieldLine(name, { after }, true))));
+  return make("li", {}, make("div", { class: "row" }, make("span"), make("span"), what, patchMarks([index], [], false)));
+}

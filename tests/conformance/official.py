@@ -141,6 +141,15 @@ def test_the_inspector_finds_no_error_in_the_schemas_of_the_tools(target: list[s
     assert len(json.loads(done.stdout)["result"]["tools"]) == 14
 
 
+def test_the_inspector_finds_the_app_that_shows_proposals(target: list[str]) -> None:
+    done = run("inspector", "--cli", *target, "--method", "tools/list", "--app-info", "-q")
+
+    assert done.returncode == 0, done.stderr
+    apps = {app["toolName"]: app for app in map(json.loads, done.stdout.splitlines()) if app["hasApp"]}
+    assert set(apps) == {"get_patch_set", "propose_patch_set"}
+    assert apps["propose_patch_set"]["resourceMimeType"] == "text/html;profile=mcp-app"
+
+
 def test_the_bundle_is_valid_and_holds_the_server(tmp_path: Path) -> None:
     bundle = tmp_path / "orchestrator.mcpb"
 

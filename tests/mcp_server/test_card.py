@@ -139,6 +139,15 @@ async def test_what_is_chosen_is_applied_to_the_database_and_nothing_else(served
     assert await card.focused() == "summary"
 
 
+async def test_a_second_click_does_nothing_more(card: Card) -> None:
+    await propose(card, update("WEB-3", title="API v2"))
+    await card.see('document.getElementById("apply").click()')
+    await card.click("#apply")
+
+    assert "Applied. WEB is now at revision 2." in await card.text("#status")
+    assert [call["name"] for call in card.calls].count("apply_patch_set") == 1
+
+
 async def test_each_of_several_patches_on_one_item_can_be_dropped_by_itself(card: Card) -> None:
     await propose(card, update("WEB-3", title="API v2"), update("WEB-3", assignee="eve"))
     await card.click(".patches button:last-child")
@@ -161,6 +170,7 @@ async def test_a_proposal_is_rejected_with_its_reason(card: Card) -> None:
     assert (record["state"], record["reason"]) == ("rejected", "too early")
     assert await card.state() == "rejected"
     assert "too early" in await card.text("#notices")
+    assert "create task WEB" in await card.text("#changes")
     assert await card.told_model() == [f"The user rejected {id}: too early. The plan is unchanged."]
 
 
@@ -353,14 +363,14 @@ async def test_a_server_that_does_not_answer_can_be_tried_again(card: Card) -> N
     card.server = lost
     await card.answer("propose_patch_set", patches=[update("WEB-3", assignee="eve")])
     assert await card.state() == "error"
-    assert "could not be reached\n\nConnection closed" in await card.text("#notices")
+    assert "did not get through\n\nConnection closed" in await card.text("#notices")
 
     card.server = served
     await card.click("#notices button")
     assert await card.state() == "proposed"
     card.server = lost
     await card.click("#apply")
-    assert "could not be reached" in await card.text("#notices")
+    assert "did not get through" in await card.text("#notices")
     card.server = served
     await card.click("#notices button")
     assert await card.state() == "applied"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mcp import MCPError
+from mcp.server.apps import EXTENSION_ID
 from mcp.types import PromptReference, ReadResourceResult, ResourceTemplateReference, TextContent, TextResourceContents
 
 from tests.mcp_server.clients import ERAS, memory_tools, stdio_tools
@@ -38,6 +39,14 @@ async def test_projects_tasks_and_patch_sets_are_resources(tmp_path: Path, era: 
         "orchestrator://tasks/{key}",
         "orchestrator://patch-sets/{id}",
     ]
+
+
+async def test_the_greeting_of_the_stateless_era_tells_that_there_are_apps(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        told = tools.client.session.discover_result
+
+    assert told is not None
+    assert told.capabilities.extensions == {EXTENSION_ID: {}}
 
 
 async def test_the_schema_resource_is_the_published_schema(tmp_path: Path) -> None:
