@@ -21,6 +21,10 @@ class OutlineFormat(StrEnum):
 
     AUTO = "auto"
     MARKDOWN = "markdown"
+    OUTLINE = "outline"  # one task a line, by indentation
+    TASKPAPER = "taskpaper"
+    TODO_TXT = "todotxt"
+    OPML = "opml"
     CSV = "csv"
     JSON = "json"
 

@@ -49,7 +49,10 @@ def import_plan(
     sequential: Annotated[bool, typer.Option("--sequential", help="Numbered items wait for the one before them.")] = False,
     format: Annotated[
         str | None,
-        options.choice("markdown", "csv", "json", help="How it is written, unless the name or the text says it."),
+        options.choice(
+            *("markdown", "outline", "taskpaper", "todotxt", "opml", "csv", "json"),
+            help="How it is written, unless its name or the text says it.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -20,7 +20,15 @@ TASK_KEY = re.compile(r"([A-Za-z][A-Za-z0-9]{1,9})-[0-9]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MAX_PATCH_SET_BYTES = 16 * 1024 * 1024
 STDIN = "-"
-_FORMATS = {".md": "markdown", ".markdown": "markdown", ".csv": "csv", ".tsv": "csv", ".json": "json"}
+_FORMATS = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".taskpaper": "taskpaper",
+    ".opml": "opml",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+}
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -111,7 +119,8 @@ def format_of(name: str) -> "OutlineFormat":
     """Return the format that a file's name says its plan is written in."""
     from schemas.planning import OutlineFormat
 
-    return OutlineFormat(_FORMATS.get(Path(name).suffix.lower(), "auto"))
+    path = Path(name)
+    return OutlineFormat("todotxt" if path.name.lower() == "todo.txt" else _FORMATS.get(path.suffix.lower(), "auto"))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from schemas.export import ExportDocument
-from schemas.projects import Project
+from schemas.projects import Project, ProjectFields
 from schemas.tasks import Comment, Task
 
 COLUMNS = (
@@ -62,7 +62,7 @@ def _rows(document: ExportDocument) -> Iterator[Mapping[str, object]]:
 
 def _project(project: Project) -> dict[str, object]:
     schema = None if project.task_schema is None else json.dumps(project.task_schema, ensure_ascii=False)  # {} is one
-    fields = project.model_dump(mode="json", include=set(COLUMNS))
+    fields = project.model_dump(mode="json", include={"key", *ProjectFields.model_fields})
     return {"type": "project", **fields, "title": project.name, "task_schema": schema}
 
 

@@ -47,7 +47,7 @@ class Item:
 def read_item(node: Node, parent: int | None, lines: list[str], reader: MarkerReader) -> Item:
     """Return the item of a heading or list item, with the markers of its title read."""
     raw, title_end = _title(node, lines)
-    exact = read_exact(node.blocks, lines, TaskFields)
+    exact = node.exact if node.exact is not None else read_exact(node.blocks, lines, TaskFields)
     inline = reader.read(raw)
     if "title" in exact.fields:
         inline = Inline(str(exact.fields["title"]), block_id=inline.block_id, is_exact=True)

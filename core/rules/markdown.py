@@ -57,10 +57,14 @@ class Document:
 
 def read_document(content: str) -> Document:
     """Return the lines and blocks of `content`. Line ends may be LF, CRLF or CR."""
-    lines = re.sub(r"\r\n?", "\n", content.removeprefix("\ufeff")).split("\n")
+    lines = split_lines(content)
     env: dict[str, dict[str, object]] = {}
     tokens = _parser().parse("\n".join(line[:MAX_LINE] for line in _without_front_matter(lines)), env)
     return Document(lines, _blocks(tokens), frozenset(env.get("references", ())))
+
+
+def split_lines(content: str) -> list[str]:
+    return re.sub(r"\r\n?", "\n", content.removeprefix("\ufeff")).split("\n")
 
 
 @cache

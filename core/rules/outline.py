@@ -24,6 +24,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from core.rules import labels
+from core.rules.exact import Exact
 from core.rules.markdown import Block, BlockKind, Document
 from core.rules.vocabulary import GENERIC_WORDS, PROSE_HEADINGS, UNIT_KINDS
 
@@ -43,7 +44,7 @@ class Reading(StrEnum):
     OUTLINE = "outline"
     HEADINGS = "headings"
     FREE_TEXT = "free text"
-    TABLE = "table"  # of a format of its own, in which each row says what it is
+    STATED = "stated"  # of a format that says itself what is a task
 
 
 class NodeKind(StrEnum):
@@ -69,6 +70,7 @@ class Node:
     siblings: Block | None = None  # the list it is in
     children: list["Node"] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)  # its own text, lists included, without sections
+    exact: Exact | None = None  # what its format states
     is_task: bool = False
     is_criterion: bool = False
 

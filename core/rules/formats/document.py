@@ -32,7 +32,7 @@ def draft_document(content: str, reader: MarkerReader, max_depth: int) -> Draft:
     """
     document = _read(content)
     root = Node(NodeKind.ROOT, 0, 0)
-    draft = Draft(Document([], [], frozenset()), Outline(root, None, [], Reading.TABLE), reader, max_depth=max_depth)
+    draft = Draft(Document([], [], frozenset()), Outline(root, None, [], Reading.STATED), reader, max_depth=max_depth)
     draft.project_exact = Exact(_given(document.project, ProjectFields.model_fields), lines=[0])
     comments: dict[str, list[str]] = defaultdict(list)
     for comment in document.comments:

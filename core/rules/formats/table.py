@@ -28,6 +28,7 @@ from schemas.projects import ProjectFields
 from schemas.tasks import TaskFields
 
 _SEPARATORS = ",;\t"
+MAX_HEADINGS = 10_000  # characters of a line that is taken for headings unasked
 _EXACT = [Heading(name, Column(name), "minutes" if name.endswith("_minutes") else "") for name in COLUMNS]
 # With a column for one of these, titles are as written; without, they may hold markers.
 _MARKED = frozenset(
@@ -58,7 +59,7 @@ class Table:
     lines: list[str]
     rows: list[Row]
     headings: Sequence[Heading]
-    has_headings: bool
+    assumed: str | None = None  # the column that is taken for that of the titles, as none is called so
     broken: int | None = None  # the first line that is no CSV
 
     @property
@@ -85,21 +86,29 @@ def read_table(content: str) -> Table:
     rows = [row for row in rows if any(cell.strip() for cell in row.cells)]
     first = rows[0].cells if rows else []
     headings = _EXACT if first == list(COLUMNS) else _headings(first)
-    has_headings = any(heading.column for heading in headings)
-    if not any(heading.column is Column.TITLE for heading in headings):
+    known = {heading.column for heading in headings if heading.column}
+    has_headings = Column.TITLE in known or len(known) * 2 > len(first) > 1
+    assumed = None
+    if not has_headings:
+        headings = [Heading("", None) for _ in first]
+    if Column.TITLE not in known or not has_headings:
         title = next((index for index, heading in enumerate(headings) if heading.column is None), 0)
+        assumed = first[title] if has_headings else f"column {title + 1}"
         headings = [Heading(one.name, Column.TITLE) if index == title else one for index, one in enumerate(headings)]
     body = rows[1:] if has_headings else rows
     for row in body:
         row.headings = headings
         row.cells = [_unguarded(cell if headings is _EXACT else cell.strip()) for cell in row.cells]
-    return Table([line.rstrip("\r\n") for line in lines], body, headings, has_headings, broken)
+    return Table([line.rstrip("\r\n") for line in lines], body, headings, assumed, broken)
 
 
 def is_table(content: str) -> bool:
-    """Tell whether the first line names columns: a title, and at least one other."""
-    lines = content.removeprefix("\ufeff").lstrip().splitlines()[:1]
-    first = next(csv.reader(lines, delimiter=_separator(lines)), []) if lines and len(lines[0]) < 10_000 else []
+    """Tell whether the first line names columns, a title and at least one other, and another line has several cells."""
+    lines = content[:100_000].removeprefix("\ufeff").lstrip().splitlines()[:50]
+    separator = _separator(lines)
+    if not any(separator in line for line in lines[1:]) or len(lines[0]) > MAX_HEADINGS:
+        return False
+    first = next(csv.reader(lines[:1], delimiter=separator))
     known = [heading.column for heading in _headings(first) if heading.column]
     return Column.TITLE in known and len(set(known)) > 1 and len(known) * 2 >= len(first)
 
@@ -130,12 +139,14 @@ def draft_table(content: str, reader: MarkerReader, max_depth: int) -> Draft:
     table = read_table(content)
     root = Node(NodeKind.ROOT, 0, len(table.lines))
     document = Document(table.lines, [], frozenset())
-    draft = Draft(document, Outline(root, None, [], Reading.TABLE), reader, max_depth=max_depth)
+    draft = Draft(document, Outline(root, None, [], Reading.STATED), reader, max_depth=max_depth)
     draft.owners = [PROJECT] * len(table.lines)
     draft.used.update(line for line in range(len(table.lines)) if table.broken is None or line < table.broken)
     if table.broken is not None:
         for line in range(table.broken, len(table.lines)):
             draft.leave(line, "is no CSV; a quotation mark may not be closed")
+    if table.assumed is not None:
+        draft.remark(0, f"no column is called Title or the like; '{table.assumed}' is taken for it")
     _Filler(draft, table).fill()
     return draft
 
@@ -195,7 +206,7 @@ class _Filler:
         for number, row in enumerate(rows):
             parent = self._stated_parent(row)
             level = row.text(Column.LEVEL)
-            if parent is None and level.isdecimal() and len(level) < 4:
+            if parent is None and _is_level(level):
                 while levels and levels[-1][0] >= int(level):
                     levels.pop()
                 parent = levels[-1][1] if levels else None
@@ -236,8 +247,10 @@ class _Filler:
         headings = [*row.headings, *[Heading("", None)] * (len(row.cells) - len(row.headings))]
         for heading, text in zip(headings, row.cells, strict=False):
             match heading.column:
-                case _ if not text or heading.column in (Column.TITLE, Column.DESCRIPTION, Column.TYPE, Column.LEVEL):
+                case _ if not text or heading.column in (Column.TITLE, Column.DESCRIPTION, Column.TYPE):
                     continue
+                case Column.LEVEL:
+                    yield "" if _is_level(text) else _note(heading, text)
                 case None:
                     yield _note(heading, text)
                 case Column.KEY:
@@ -319,6 +332,10 @@ class _Filler:
                 self.draft.items[self.places[found]].exact.comments.append(body)
             else:
                 self.draft.leave(row.start, "a comment without a task or without text")
+
+
+def _is_level(text: str) -> bool:
+    return text.isdecimal() and len(text) < 4
 
 
 def _note(heading: Heading, text: str) -> str:
