@@ -81,7 +81,7 @@ def stored_set(record: PatchSetRecord) -> StoredPatchSet:
     )
 
 
-def revisions_of(result: Plan) -> dict[str, int]:
+def _revisions_of(result: Plan) -> dict[str, int]:
     effects = result.effects
     return {effects.project_keys[project_id]: after for project_id, (_, after) in effects.revisions.items()}
 
@@ -106,7 +106,7 @@ def apply_answer(result: Plan, *, patch_set_id: str | None) -> ApplyResponse:
         **_effect(result),
         changes_next_cursor=_next_cursor(len(result.changes)) if patch_set_id else None,
         patch_set_id=patch_set_id,
-        revisions=revisions_of(result),
+        revisions=_revisions_of(result),
         warnings=result.warnings(),
         replayed=False,
     )

@@ -17,7 +17,7 @@ from core.patches.plan import Plan, plan
 from core.patches.ranking import LightProject
 from core.patches.schedule import MAX_TASKS
 from core.patches.snapshot import Snapshot
-from core.services.answers import Preview, applied_answer, apply_answer, dry_run_answer, revisions_of
+from core.services.answers import Preview, applied_answer, apply_answer, dry_run_answer
 from core.services.places import with_named_places
 from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse
@@ -94,22 +94,9 @@ def apply_in(ctx: Context, tx: Transaction, draft: Draft, *, dry_run: bool) -> A
     snapshot, result = plan_draft(ctx, tx, draft, preview=False)
     refuse(result, proposal=stored)
     record = record_of(ctx, draft, snapshot, stored)
-    record = replace(
-        record,
-        state=ProposalState.APPLIED,
-        closed_at=ctx.now,
-        closed_by=ctx.principal.subject,
-        approval=ctx.approval,
-        only=draft.only,
-        inverse=result.inverse,
-        restore=result.restore,
-        refs=result.refs,
-        totals=result.totals,
-        changes_total=len(result.changes),
-        warnings=result.warnings(),
-        revisions=revisions_of(result),
-    )
-    record = tx.save_plan(record, result)
+    record.closed_at, record.closed_by, record.approval = ctx.now, ctx.principal.subject, ctx.approval
+    record.only, record.warnings = draft.only, result.warnings()
+    tx.save_plan(record, result)
     return apply_answer(result, patch_set_id=record.id)
 
 

@@ -118,7 +118,7 @@ class Transaction(Protocol):
         """In a write, lock these projects and those of these tasks: what is read from now on stays true to the end."""
 
     def save_plan(self, record: PatchSetRecord, plan: Plan) -> PatchSetRecord:
-        """Store the effects of `plan` and `record` as applied; returns it with `seq` filled in.
+        """Store the effects of `plan` and `record`, which is filled in as applied, with its `seq`, and returned.
 
         Replaces a stored proposal of the same id. Writes the history (patch_set_changes,
         patch_set_projects) from `plan.changes` and `plan.effects`.

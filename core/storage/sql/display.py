@@ -150,5 +150,12 @@ class Display(Naming):
         return shown
 
 
+def show_new_task(record: TaskRecord, today: date) -> Task:
+    """Show a task at the top level that nothing is below or waits for, and that waits for nothing."""
+    row = shown_row(record)
+    fill(row, parent=None, depends_on=[], blocks=[], waits=False, today=today)
+    return task_model(row)
+
+
 def _keys(records: Iterable[TaskRecord]) -> list[str]:
     return [record.key for record in sorted(records, key=lambda record: record.number)] if records else []

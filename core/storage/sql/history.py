@@ -1,5 +1,6 @@
 """Patch sets as stored: proposals, the history of applied ones, and their changes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, and_, bindparam, delete, literal_column, select, union
@@ -47,7 +48,7 @@ def _put() -> postgresql.Insert:
 
 
 PUT = Statement(_put())
-FORGET_PROJECTS = Statement(delete(patch_set_projects).where(_R.workspace_id == WORKSPACE, _R.patch_set_id == bindparam("i")))
+FORGET_PROJECTS = Statement(delete(patch_set_projects).where(_R.workspace_id == WORKSPACE, among(_R.patch_set_id, "ids")))
 TOTAL_CHANGES = Statement(select(_S.changes_total).where(_S.workspace_id == WORKSPACE, _S.id == bindparam("i")))
 CHANGE_COLUMNS = (_H.kind, _H.entity_id, _H.key, _H.title, _H.action, _H.fields, _H.patch_indexes, _H.cascaded)
 CHANGES = Statement(
@@ -93,10 +94,20 @@ class History(Naming):
 
     def put_patch_set(self, record: PatchSetRecord) -> None:
         """Insert or replace the row of a patch set that is not applied yet; which projects it touches is written next."""
-        values = _values(record, self.codec)
-        if self.execute(PUT, v_workspace_id=self.workspace, **values) != 1:
+        self.put_patch_sets([record])
+
+    def put_patch_sets(self, records: Sequence[PatchSetRecord]) -> None:
+        """Insert or replace these rows together."""
+        _, names, _ = PUT.compiled(self.codec.dialect)
+
+        def row(record: PatchSetRecord) -> list[Any]:
+            values = _values(record, self.codec)
+            values["v_workspace_id"] = self.workspace
+            return [values[name] for name in names]
+
+        if self.execute_many(PUT, records, row) != len(records):
             raise SerialisationFailure
-        self.execute(FORGET_PROJECTS, i=record.id)
+        self.execute(FORGET_PROJECTS, ids=self.codec.dump_ids([record.id for record in records]))
 
     def count_changes(self, patch_set_id: str) -> int | None:
         """Return how many changes a set made; None if there is no such set."""

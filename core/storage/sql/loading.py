@@ -5,12 +5,12 @@ where the patch set deletes or restores all of it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select, tuple_, union
 
-from core.patches.snapshot import LaterChange, Needs, Place, Snapshot, TaskRecord
+from core.patches.snapshot import LaterChange, Needs, Place, ProjectRecord, Snapshot, TaskRecord
 from core.storage.sql.closure import ClosureSearch
 from core.storage.sql.names import PROJECTS_BY_ID, PROJECTS_BY_KEY, TASKS_BY_ID, TASKS_BY_KEY, Naming, canonical, split_names
 from core.storage.sql.rows import TASK_COLUMNS, project_record, task_record
@@ -146,13 +146,15 @@ class _SnapshotLoader:
             needs.projects | needs.whole_projects | needs.project_deletions | needs.append_to_projects
         ) | needs.base_revisions.keys()
         self.session.lock_projects(projects=project_names, tasks=task_names)
-        self._load_named_tasks(task_names)
-        self._load_families()
+        if task_names:
+            self._load_named_tasks(task_names)
+            self._load_families()
         self._load_named_projects(project_names)
         revived = self._load_deletions()
-        self._load_edges()
-        self._load_neighbours()
-        self._load_missing_projects()
+        if self.snapshot.tasks:
+            self._load_edges()
+            self._load_neighbours()
+            self._load_missing_projects()
         self._load_last_positions()
         self._load_taken_keys()
         if needs.starts or needs.ends or needs.project_deletions:
@@ -176,8 +178,7 @@ class _SnapshotLoader:
     def _load_named_projects(self, names: frozenset[str]) -> None:
         wanted = {name: canonical(name) for name in names}
         found: dict[str, str] = {}
-        for row in self.session.named_rows(wanted.values(), PROJECTS_BY_ID, PROJECTS_BY_KEY):
-            record = project_record(row, self.session.codec)
+        for record in self._project_records(wanted.values()):
             self.snapshot.projects[record.id] = record
             found[record.id] = found[record.key] = record.id
         for name, meant in wanted.items():
@@ -188,6 +189,17 @@ class _SnapshotLoader:
         for name, revision in self.needs.base_revisions.items():
             if name in self.snapshot.project_names:
                 self.snapshot.base[self.snapshot.project_names[name]] = revision
+
+    def _project_records(self, names: Collection[str]) -> Iterator[ProjectRecord]:
+        known = self.session.known
+        if known is not None:
+            yield from (known.projects[name] for name in names if name in known.projects)
+            names = [name for name in names if name not in known.projects]
+        for row in self.session.named_rows(names, PROJECTS_BY_ID, PROJECTS_BY_KEY):
+            record = project_record(row, self.session.codec)
+            if known is not None:
+                known.projects[record.id] = known.projects[record.key] = record
+            yield record
 
     def _load_families(self) -> None:
         known = self.snapshot.tasks
@@ -257,9 +269,19 @@ class _SnapshotLoader:
         for parent_id, last in self.session.rows_among(LAST_BELOW_TASKS, list(parents)):
             if last is not None:
                 snapshot.last_position[snapshot.tasks[parent_id].project_id, parent_id] = last
-        for project_id, last in self.session.rows_among(LAST_IN_PROJECTS, list(projects)):
+        for project_id, last in self._last_in_projects(projects):
             if last is not None:
                 snapshot.last_position[project_id, None] = last
+
+    def _last_in_projects(self, ids: Collection[str]) -> Iterator[tuple[str, int | None]]:
+        known = self.session.known
+        if known is not None:
+            yield from ((item, known.last_positions[item, None]) for item in ids if (item, None) in known.last_positions)
+            ids = [item for item in ids if (item, None) not in known.last_positions]
+        for project_id, last in self.session.rows_among(LAST_IN_PROJECTS, ids):
+            if known is not None:
+                known.last_positions[project_id, None] = last
+            yield project_id, last
 
     def _load_taken_keys(self) -> None:
         for base in self.needs.key_bases:

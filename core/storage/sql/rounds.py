@@ -1,56 +1,149 @@
 """One transaction for the calls that wait for SQLite's only writer together.
 
-Each has a savepoint of its own, so that a refusal undoes nothing but itself; all become durable by
-one commit. An error of the database itself may have undone the whole transaction, so it ends the
-round: the other calls are told to come again, and none of them has been answered.
+All become durable by one commit, and each can still be refused alone. Plans that only create tasks, which is
+what many callers do at the same time, are held back and written together, a statement for each table: until
+then the round knows what a next plan of that kind needs, without asking. Whatever else reads or writes has
+them written first, so it sees them. A call that writes by itself gets a savepoint, so that a refusal undoes
+nothing but itself.
+
+An error of the database itself may have undone the whole transaction, so it ends the round: the other calls
+are told to come again, and none of them has been answered.
 """
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import StorageBusy
+from core.patches.plan import Plan
+from core.patches.snapshot import Place, ProjectRecord, TaskRecord
+from core.storage.interface import PatchSetRecord
+
+Saved = tuple[PatchSetRecord, Plan]
+Save = Callable[[Connection, str, Sequence[Saved]], None]  # writes plans of one workspace, in the order they were made
+
+
+@dataclass(slots=True)
+class Known:
+    """What a round knows of one workspace without asking: nobody else writes, and it forgets when it has written itself."""
+
+    projects: dict[str, ProjectRecord] = field(default_factory=dict)  # by id and by key
+    last_positions: dict[Place, int | None] = field(default_factory=dict)  # None: no task there yet
+    tasks: dict[str, TaskRecord] = field(default_factory=dict)  # by id, new ones that nothing is below or waits for
+    seq: int | None = None  # of the last applied set
+
+    def learn(self, plan: Plan) -> None:
+        """Follow a plan that only creates tasks."""
+        for project in plan.effects.changed_projects:
+            self.projects[project.id] = self.projects[project.key] = project
+        for task in plan.effects.new_tasks:
+            place = (task.project_id, task.parent_id)
+            if place in self.last_positions:
+                last = self.last_positions[place]
+                self.last_positions[place] = task.position if last is None else max(last, task.position)
+            if task.parent_id is None and task.subtask_count == 0:
+                self.tasks[task.id] = task
+
+
+class Part:
+    """One call's part of a round."""
+
+    def __init__(self, round_: "Round", connection: Connection) -> None:
+        self.connection = connection
+        self._round = round_
+        self._first = len(round_.held)  # of the plans that this part holds back
+        self._driver: Any = connection.connection.driver_connection  # SQLAlchemy's savepoints cost as much as what is between
+        self._has_savepoint = False
+
+    def known(self, workspace: str) -> Known:
+        return self._round.known[workspace]
+
+    def hold(self, workspace: str, record: PatchSetRecord, plan: Plan) -> None:
+        """Write a plan later, together with others."""
+        self._round.held.append((workspace, record, plan))
+        self.known(workspace).learn(plan)
+
+    def before_read(self) -> None:
+        """Write what is held back."""
+        held = self._round.held
+        if not held:
+            return
+        own = held[self._first :]
+        del held[self._first :]
+        self._round.write_held()
+        self._first = 0
+        if own:
+            self._begin_savepoint()
+            held.extend(own)
+            self._round.write_held()
+
+    def before_write(self) -> None:
+        """Make ready for a write of this part itself, which may change what the round knows."""
+        self.before_read()
+        self._begin_savepoint()
+        self._round.known.clear()
+
+    def _begin_savepoint(self) -> None:
+        if not self._has_savepoint:
+            self._driver.execute("SAVEPOINT part")
+            self._has_savepoint = True
+
+    def undo(self) -> None:
+        """Leave nothing of this part."""
+        if len(self._round.held) > self._first:
+            del self._round.held[self._first :]
+            self._round.known.clear()
+        if self._has_savepoint:
+            self._driver.execute("ROLLBACK TO part")
+            self.end()
+            self._round.known.clear()
+
+    def end(self) -> None:
+        if self._has_savepoint:
+            self._driver.execute("RELEASE part")
 
 
 class Round:
     """The transaction of one round; it begins with the first call that writes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, save: Save) -> None:
         self._engine = engine
+        self._save = save
         self._transaction = ExitStack()
         self._connection: Connection | None = None
         self._broken = False
+        self.held: list[tuple[str, PatchSetRecord, Plan]] = []  # with their workspaces
+        self.known: defaultdict[str, Known] = defaultdict(Known)  # by workspace
 
     @property
     def begun(self) -> bool:
         return self._connection is not None
 
     @contextmanager
-    def part(self) -> Iterator[Connection]:
-        """Give one call the connection; what it writes is undone when it raises.
+    def part(self) -> Iterator[Part]:
+        """Give one call its part; what it writes is undone when it raises.
 
         Raises StorageBusy once the database has failed in this round.
         """
         if self._broken:
             raise StorageBusy
-        connection = self._begin()
-        driver: Any = connection.connection.driver_connection  # SQLAlchemy's savepoints cost as much as the writes between them
         try:
-            driver.execute("SAVEPOINT part")
+            part = Part(self, self._begin())
             try:
-                yield connection
+                yield part
             except (sqlite3.Error, SQLAlchemyError):
                 raise
             except BaseException:
-                driver.execute("ROLLBACK TO part")
-                driver.execute("RELEASE part")
+                part.undo()
                 raise
-            driver.execute("RELEASE part")
+            part.end()
         except (sqlite3.Error, SQLAlchemyError):
             self._broken = True
             raise
@@ -62,6 +155,20 @@ class Round:
             self._connection = connection
         return self._connection
 
+    def write_held(self) -> None:
+        """Write the plans that are held back, those of each workspace together."""
+        assert self._connection is not None
+        together: dict[str, list[Saved]] = defaultdict(list)
+        for workspace, record, plan in self.held:
+            together[workspace].append((record, plan))
+        self.held.clear()
+        try:
+            for workspace, plans in together.items():
+                self._save(self._connection, workspace, plans)
+        except BaseException:
+            self._broken = True  # other calls' plans were among them
+            raise
+
     @contextmanager
     def committed(self) -> Iterator[None]:
         """Commit at the end of the block; raises StorageBusy, with nothing committed, if the database has failed in it."""
@@ -69,6 +176,8 @@ class Round:
             yield
             if self._broken:
                 raise StorageBusy
+            if self.held:
+                self.write_held()
 
 
 class Rounds(threading.local):

@@ -5,9 +5,7 @@ changed since the plan was made is compared in the statement itself; a differenc
 `SerialisationFailure`, and the whole transaction runs again.
 """
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -19,6 +17,7 @@ from core.patches.snapshot import ProjectRecord, Renumbering, TaskRecord
 from core.storage.interface import PatchSetRecord
 from core.storage.sql.failures import SerialisationFailure
 from core.storage.sql.history import History
+from core.storage.sql.rounds import Known, Saved
 from core.storage.sql.rows import comment_row, project_row, task_row
 from core.storage.sql.session import WORKSPACE, Row, Statement
 from core.storage.sql.tables import (
@@ -89,46 +88,66 @@ TAKE_SEQ = Statement(
 )
 
 
+LATEST_SEQ = Statement(select(func.coalesce(func.max(patch_sets.c.seq), 0)).where(patch_sets.c.workspace_id == WORKSPACE))
+
+
 class Saving(History):
     """The part of a transaction that stores plans."""
 
     def save_plan(self, record: PatchSetRecord, plan: Plan) -> PatchSetRecord:
-        """Store the effects of `plan` and `record` as applied; returns it with `seq` filled in."""
+        """Store the effects of `plan` and `record`, which is filled in as applied and returned.
+
+        In a round, what only creates tasks is written with others of its kind.
+        """
         effects = plan.effects
-        applied = replace(
-            record,
-            state=ProposalState.APPLIED,
-            seq=None,
-            inverse=plan.inverse,
-            restore=plan.restore,
-            refs=plan.refs,
-            totals=plan.totals,
-            changes_total=len(plan.changes),
-            revisions={effects.project_keys[project_id]: after for project_id, (_, after) in effects.revisions.items()},
-        )
-        self._save_projects(effects)
-        self._save_tasks(effects)
-        self._save_tags(plan)
-        self.put_patch_set(applied)
-        self._save_history(applied.id, plan)
+        record.state, record.seq = ProposalState.APPLIED, None
+        record.inverse, record.restore, record.refs = plan.inverse, plan.restore, plan.refs
+        record.totals, record.changes_total = plan.totals, len(plan.changes)
+        record.revisions = {effects.project_keys[item]: after for item, (_, after) in effects.revisions.items()}
+        if self.part is not None and _only_creates_tasks(plan):
+            record.seq = self._next_seq(self.part.known(self.workspace))
+            self.part.hold(self.workspace, record, plan)
+            return record
+        self.write_plans([(record, plan)])
         if self.locking:
             self.rows(LOCK_SEQUENCE)
-        (seq,) = self.rows(TAKE_SEQ, i=applied.id)[0]
-        return replace(applied, seq=seq)
+        ((record.seq,),) = self.rows(TAKE_SEQ, i=record.id)
+        return record
 
-    def _save_projects(self, effects: Effects) -> None:
-        workspace, codec, revisions = self.workspace, self.codec, effects.revisions
+    def _next_seq(self, known: Known) -> int:
+        if known.seq is None:
+            ((known.seq,),) = self.rows(LATEST_SEQ)
+        known.seq += 1
+        return known.seq
 
-        def changed_row(record: ProjectRecord) -> Row:
+    def write_plans(self, saved: Sequence[Saved]) -> None:
+        """Write plans that were made one after the other, table by table."""
+        plans = [plan for _, plan in saved]
+        self._save_projects([plan.effects for plan in plans])
+        self._save_tasks([plan.effects for plan in plans])
+        self._save_tags(plans)
+        self.put_patch_sets([record for record, _ in saved])
+        self._save_history([(record.id, plan) for record, plan in saved])
+
+    def _save_projects(self, effects: Sequence[Effects]) -> None:
+        workspace, codec = self.workspace, self.codec
+        new = [record for each in effects for record in each.new_projects]
+        changed: dict[str, tuple[ProjectRecord, int]] = {}  # as they are in the end, and the revision they have in the table
+        for each in effects:
+            for record in each.changed_projects:
+                before, _ = each.revisions.get(record.id, (record.revision, record.revision))
+                changed[record.id] = (record, changed[record.id][1] if record.id in changed else before)
+
+        def changed_row(item: tuple[ProjectRecord, int]) -> Row:
+            record, before = item
             values = project_row(workspace, record, codec)
-            before, _ = revisions.get(record.id, (record.revision, record.revision))
             return (*(values[place] for place in _PROJECT_PLACES), workspace, record.id, before)
 
-        self.insert_many(projects, effects.new_projects, lambda record: project_row(workspace, record, codec))
-        if self.execute_many(UPDATE_PROJECTS, effects.changed_projects, changed_row) != len(effects.changed_projects):
+        self.insert_many(projects, new, lambda record: project_row(workspace, record, codec))
+        if self.execute_many(UPDATE_PROJECTS, changed.values(), changed_row) != len(changed):
             raise SerialisationFailure
 
-    def _save_tasks(self, effects: Effects) -> None:
+    def _save_tasks(self, effects: Sequence[Effects]) -> None:
         workspace, codec = self.workspace, self.codec
 
         def changed_row(record: TaskRecord) -> Row:
@@ -138,50 +157,76 @@ class Saving(History):
         def recounted_row(task: TaskRecord) -> Row:
             return (task.position, task.depth, task.subtask_count, task.leaf_count, task.leaf_completed, workspace, task.id)
 
-        self.insert_many(tasks, effects.new_tasks, lambda record: task_row(workspace, record, codec))
-        self.execute_many(UPDATE_TASKS, effects.changed_tasks, changed_row)
-        self.execute_many(RECOUNT_TASKS, effects.recounted_tasks, recounted_row)
-        self.execute_many(DELETE_EDGES, effects.removed_edges, lambda edge: (workspace, *edge))
-        self.insert_many(dependencies, effects.new_edges, lambda edge: (workspace, *edge))
-        self.insert_many(comments, effects.new_comments, lambda comment: comment_row(workspace, comment, codec))
+        def all_of(name: str) -> list[Any]:
+            return [item for each in effects for item in getattr(each, name)]
 
-    def _save_tags(self, plan: Plan) -> None:
-        workspace, effects = self.workspace, plan.effects
-        retagged = {change.id for change in plan.changes if "tags" in change.fields}
-        changed: list[ProjectRecord | TaskRecord] = [*effects.changed_projects, *effects.changed_tasks]
-        changed = [item for item in changed if item.id in retagged]
-        tagged = [*effects.new_projects, *effects.new_tasks, *changed]
+        self.insert_many(tasks, all_of("new_tasks"), lambda record: task_row(workspace, record, codec))
+        self.execute_many(UPDATE_TASKS, all_of("changed_tasks"), changed_row)
+        self.execute_many(RECOUNT_TASKS, all_of("recounted_tasks"), recounted_row)
+        self.execute_many(DELETE_EDGES, all_of("removed_edges"), lambda edge: (workspace, *edge))
+        self.insert_many(dependencies, all_of("new_edges"), lambda edge: (workspace, *edge))
+        self.insert_many(comments, all_of("new_comments"), lambda comment: comment_row(workspace, comment, codec))
+
+    def _save_tags(self, plans: Sequence[Plan]) -> None:
+        workspace = self.workspace
+        retagged = {change.id for plan in plans for change in plan.changes if "tags" in change.fields}
+        changed: list[ProjectRecord | TaskRecord] = []
+        tagged: list[ProjectRecord | TaskRecord] = []
+        for effects in (plan.effects for plan in plans):
+            tagged += [*effects.new_projects, *effects.new_tasks]
+            changed += [project for project in effects.changed_projects if project.id in retagged]
+            changed += [task for task in effects.changed_tasks if task.id in retagged]
         self.execute_many(DELETE_TAGS, changed, lambda item: (workspace, item.id))
-        self.insert_many(item_tags, [(workspace, tag, item.id) for item in tagged for tag in item.tags], lambda row: row)
+        rows = [(workspace, tag, item.id) for item in (*tagged, *changed) for tag in item.tags]
+        self.insert_many(item_tags, rows, lambda row: row)
 
-    def _save_history(self, patch_set_id: str, plan: Plan) -> None:
-        workspace, revisions, dumps, flag = self.workspace, plan.effects.revisions, orjson.dumps, self.codec.dump_flag
-        ordinals, hidden = itertools.count(), itertools.count()
+    def _save_history(self, applied: Sequence[tuple[str, Plan]]) -> None:
+        workspace, dumps, flag = self.workspace, orjson.dumps, self.codec.dump_flag
 
-        def change_row(item: tuple[Change, str]) -> Row:
-            change, project_id = item
+        def change_row(item: tuple[str, int, Change, str, int]) -> Row:
+            patch_set_id, ordinal, change, project_id, revision = item
             return (
                 workspace,
                 patch_set_id,
-                next(ordinals),
+                ordinal,
                 project_id,
                 change.kind._value_,  # `value` is a property, and thousands of rows a budget
                 change.id,
                 change.key,
                 change.title,
-                revisions[project_id][1],
+                revision,
                 change.action._value_,
                 dumps(change.fields).decode(),
                 dumps(change.patch_indexes).decode(),
                 flag(change.cascaded),
             )
 
-        def renumbering_row(renumbering: Renumbering) -> Row:
+        def renumbering_row(item: tuple[str, int, Renumbering, int]) -> Row:
+            patch_set_id, number, renumbering, revision = item
             steps = {task_id: {"before": old, "after": new} for task_id, (old, new) in renumbering.positions.items()}
             project_id, home = renumbering.project_id, renumbering.home
-            place = (project_id, RENUMBERING, home, home, "", revisions[project_id][1], "renumbered", dumps(steps).decode())
-            return (workspace, patch_set_id, -1 - next(hidden), *place, "[]", flag(False))  # below zero: no answer shows it
+            place = (project_id, RENUMBERING, home, home, "", revision, "renumbered", dumps(steps).decode())
+            return (workspace, patch_set_id, -1 - number, *place, "[]", flag(False))  # below zero: no answer shows it
 
-        self.insert_many(patch_set_projects, revisions.items(), lambda item: (workspace, patch_set_id, item[0], *item[1]))
-        self.insert_many(patch_set_changes, list(zip(plan.changes, plan.change_projects, strict=True)), change_row)
-        self.insert_many(patch_set_changes, plan.effects.renumberings, renumbering_row)
+        touched, changes, renumberings = [], [], []
+        for patch_set_id, plan in applied:
+            revisions = plan.effects.revisions
+            touched += [(workspace, patch_set_id, project_id, *steps) for project_id, steps in revisions.items()]
+            changes += [
+                (patch_set_id, ordinal, change, project_id, revisions[project_id][1])
+                for ordinal, (change, project_id) in enumerate(zip(plan.changes, plan.change_projects, strict=True))
+            ]
+            renumberings += [
+                (patch_set_id, number, renumbering, revisions[renumbering.project_id][1])
+                for number, renumbering in enumerate(plan.effects.renumberings)
+            ]
+        self.insert_many(patch_set_projects, touched, lambda row: row)
+        self.insert_many(patch_set_changes, changes, change_row)
+        self.insert_many(patch_set_changes, renumberings, renumbering_row)
+
+
+def _only_creates_tasks(plan: Plan) -> bool:
+    """Whether such plans may be written together, table by table: all that two of them can change is their project."""
+    effects = plan.effects
+    others = effects.new_edges or effects.recounted_tasks or effects.renumberings
+    return len(plan.changes) == len(effects.new_tasks) and not others

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+from core.storage.sql.rounds import Known, Part
 from core.storage.sql.types import Json, encode_instant, show_instant
 
 CHUNK = 1_000
@@ -129,15 +130,18 @@ def _insert(table: Table, places: tuple[int, ...] | None = None, rows: int = 1) 
 class Session:
     """A transaction bounded to one workspace. Nothing here commits."""
 
-    def __init__(self, connection: Connection, workspace: str, codec: Codec, *, locking: bool) -> None:
+    def __init__(self, connection: Connection, workspace: str, codec: Codec, *, locking: bool, part: Part | None = None) -> None:
         self.connection = connection
         self.workspace = workspace
         self.codec = codec
         self.locking = locking  # rows that will be written are locked first (PostgreSQL writes)
+        self.part = part  # of a round, which has to know before anything is read or written
         self._driver: Any = connection.connection.driver_connection
 
     def savepoint(self) -> AbstractContextManager[object, None]:
         """Undo what is written inside when it raises; the transaction itself goes on."""
+        self._before_write()
+        self.part = None  # holds back no more, for it could not tell what is undone
         return self.connection.begin_nested()
 
     def rows(self, statement: Statement, **parameters: Any) -> list[Row]:
@@ -166,19 +170,36 @@ class Session:
 
     def query(self, statement: Select[Any]) -> list[Row]:
         """Run a query that is built for one request, with SQLAlchemy's own conversions."""
+        self._before_read()
         return [tuple(row) for row in self.connection.execute(statement, {"workspace": self.workspace})]
 
     def write(self, statement: UpdateBase) -> int:
         """Run a write that is built for one request; return how many rows it touched."""
+        self._before_write()
         touched: int = self.connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
         return touched
 
     def execute(self, statement: Statement, **parameters: Any) -> int:
         """Run a write; return how many rows it touched."""
+        self._before_write()
         touched: int = self._run(statement, parameters).rowcount
         return touched
 
+    @property
+    def known(self) -> Known | None:
+        """What may be used without asking the database, in a round."""
+        return None if self.part is None else self.part.known(self.workspace)
+
+    def _before_read(self) -> None:
+        if self.part is not None:
+            self.part.before_read()
+
+    def _before_write(self) -> None:
+        if self.part is not None:
+            self.part.before_write()
+
     def _run(self, statement: Statement, parameters: dict[str, Any]) -> Any:
+        self._before_read()
         sql, names, constants = statement.compiled(self.codec.dialect)
         values = constants | parameters
         values["workspace"] = self.workspace
@@ -194,6 +215,7 @@ class Session:
         if len(items) < MANY_ROWS:
             self.execute_many(_insert(table), items, row)
             return
+        self._before_write()
         for batch in chunks(items, CHUNK):  # thousands of rows never exist at once
             rows = list(map(row, batch))
             filled = tuple(place for place, values in enumerate(zip(*rows, strict=True)) if not _is_empty(values))
@@ -208,6 +230,7 @@ class Session:
         """Run a write once per item, with the positional values of `row(item)`; return how many rows were touched."""
         if not items:
             return 0
+        self._before_write()
         sql, _, _ = statement.compiled(self.codec.dialect)
         cursor = self._driver.cursor()
         try:

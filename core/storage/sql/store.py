@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from core.storage.sql.jobs import Jobs
 from core.storage.sql.loading import Loading
 from core.storage.sql.past import PastReads
 from core.storage.sql.projects import ProjectReads
-from core.storage.sql.rounds import Round, Rounds
+from core.storage.sql.rounds import Round, Rounds, Saved
 from core.storage.sql.saving import Saving
 from core.storage.sql.search import Search
 from core.storage.sql.session import POSTGRESQL, SQLITE
@@ -90,7 +90,7 @@ class SqlStorage:
     @contextmanager
     def together(self) -> Iterator[None]:
         """Commit all that this thread writes in the block at its end, as one transaction; see `core.storage.sql.rounds`."""
-        round_ = self._rounds.current = Round(self._writer)
+        round_ = self._rounds.current = Round(self._writer, self._save)
         try:
             with translated(place=self._place), round_.committed():
                 yield
@@ -107,8 +107,7 @@ class SqlStorage:
                 with translated(place=self._place), ExitStack() as transaction:
 
                     def begin() -> SqlTransaction:
-                        connection = self._begin(engine, transaction)
-                        return SqlTransaction(connection, workspace, self._codec, locking=locking)
+                        return self._begin(engine, transaction, workspace, locking=locking)
 
                     result = work(begin)
                 outcome = Outcome.DONE
@@ -133,13 +132,17 @@ class SqlStorage:
                 self._meter.transaction(outcome, writes=engine is self._writer)
         raise StorageBusy
 
-    def _begin(self, engine: Engine, transaction: ExitStack) -> Connection:
+    def _begin(self, engine: Engine, transaction: ExitStack, workspace: str, *, locking: bool) -> SqlTransaction:
         round_ = self._rounds.current
         if round_ is not None and (round_.begun or engine is self._writer):
-            return transaction.enter_context(round_.part())
+            part = transaction.enter_context(round_.part())
+            return SqlTransaction(part.connection, workspace, self._codec, locking=locking, part=part)
         connection = transaction.enter_context(engine.connect())
         transaction.enter_context(connection.begin())
-        return connection
+        return SqlTransaction(connection, workspace, self._codec, locking=locking)
+
+    def _save(self, connection: Connection, workspace: str, plans: Sequence[Saved]) -> None:
+        SqlTransaction(connection, workspace, self._codec, locking=False).write_plans(plans)
 
     def prepare(self, *, create: bool, migrate: bool) -> None:
         """Open and check the database; create or upgrade it where allowed. Raises DatabaseError with the way out."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, not_, or_, select
 
-from core.storage.sql.display import SHOWN_BY_ID, SHOWN_BY_KEY
+from core.storage.sql.display import SHOWN_BY_ID, SHOWN_BY_KEY, show_new_task
 from core.storage.sql.filters import TASK_TEXT, contains_text, has_tag, is_live, is_open, sorting_of
 from core.storage.sql.outline import Outline
 from core.storage.sql.paging import list_page
@@ -39,6 +39,8 @@ class TaskReads(Outline):
 
     def find_task(self, name: str, *, today: date) -> Task | None:
         """Return the task of this id or key, deleted or not."""
+        if self.known is not None and name in self.known.tasks:
+            return show_new_task(self.known.tasks[name], today)
         return next(iter(self.show_tasks(self.named_rows([name], SHOWN_BY_ID, SHOWN_BY_KEY), today)), None)
 
     def list_tasks(self, query: TaskQuery, *, today: date) -> TaskListResponse:
