@@ -106,6 +106,16 @@ async def test_a_proposal_is_shown_as_a_tree_with_before_and_after(card: Card) -
     assert "deleted WEB-9Screenshots goes with it" in text
 
 
+async def test_warnings_are_shown_and_block_nothing(card: Card) -> None:
+    await propose(card, {"op": "delete_task", "task": "WEB-8"})
+    await card.tools.ask("apply_patch_set", patches=[{"op": "delete_task", "task": "WEB-8"}])
+    await card.click("#apply")
+
+    assert (await card.text("#notices")).startswith("1 warning\npatch 0: WEB-8 has been deleted already")
+    await card.click("#apply")
+    assert await card.state() == "applied"
+
+
 async def test_dropping_a_patch_drops_what_relies_on_it_and_accepting_brings_back_what_it_relies_on(card: Card) -> None:
     await propose(card, *PROPOSAL)
 
@@ -335,6 +345,11 @@ async def test_it_is_accessible_in_every_state(card: Card, theme: str) -> None:
     await card.tools.ask("reject_patch_set", id=id, reason="no")
     await card.answer("get_patch_set", id=id)
     told["rejected"] = await violations()
+    await propose(card, update("WEB-3", title="API v2"))
+    await card.click("#apply")
+    told["applied"] = await violations()
+    await card.answer("propose_patch_set", patches=[update("WEB-99", title="x")])
+    told["refused"] = await violations()
 
     assert told == {state: [] for state in told}
 
