@@ -5,8 +5,6 @@ query parameters nobody declared are refused instead of ignored.
 """
 
 import asyncio
-import json
-import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, get_origin
@@ -17,6 +15,7 @@ from pydantic import BaseModel
 
 from core.bodies import read_bounded
 from core.errors import DomainError, ValidationFailed
+from core.strict_json import NotJson, read_json
 from http_api.envelope import API_PREFIX
 from schemas.errors import ErrorCode, Issue
 from schemas.violations import pointer
@@ -152,31 +151,8 @@ async def parse(content: bytes) -> Any:
 def parse_json(content: bytes) -> Any:
     """Parse RFC 8259 JSON in UTF-8: unique keys, finite numbers, sane depth."""
     try:
-        return json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        return read_json(content.decode())
     except UnicodeDecodeError:
         raise MalformedBody("The body is not UTF-8 text.") from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise MalformedBody(f"The body is not valid JSON: {error.msg} at {place}.") from None
-    except RecursionError:
-        raise MalformedBody("The body is nested too deeply.") from None
-    except ValueError:  # a number with thousands of digits
-        raise MalformedBody("The body contains a number that is too large.") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise MalformedBody("The body names a key twice in one object; each key may occur once.")
-    return value
-
-
-def _no_constant(name: str) -> float:
-    raise MalformedBody(f"The body contains {name}, which is not JSON.")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
+    except NotJson as error:
+        raise MalformedBody(f"The body {error}.") from None

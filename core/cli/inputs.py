@@ -1,6 +1,5 @@
 """Input files of the command line: read whole, checked, and refused in one sentence with the way out."""
 
-import json
 import re
 import sys
 from collections.abc import Callable
@@ -99,16 +98,14 @@ def read_patch_set(name: str) -> "PatchSet":
         BadInput: the file cannot be read, is not JSON, or is no JSON object.
         pydantic.ValidationError: the JSON is not a patch set.
     """
+    from core.strict_json import NotJson, read_json
     from schemas.patches import PatchSet
 
     text = read_text(name, MAX_PATCH_SET_BYTES, "split it into several patch sets")
     try:
-        value: Any = json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        message = f"{_shown(name)} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        raise BadInput(ErrorCode.MALFORMED_BODY, message) from None
-    except (ValueError, RecursionError):
-        raise BadInput(ErrorCode.MALFORMED_BODY, f"{_shown(name)} is not JSON: NaN, a huge number or too deep nesting") from None
+        value = read_json(text)
+    except NotJson as error:
+        raise BadInput(ErrorCode.MALFORMED_BODY, f"{_shown(name)} {error}") from None
     if not isinstance(value, dict):
         message = f'{_shown(name)} is no patch set; write an object: {{"summary": "...", "patches": [...]}}'
         raise BadInput(ErrorCode.VALIDATION_ERROR, message)
@@ -133,10 +130,6 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise BadInput(ErrorCode.VALIDATION_ERROR, f"{path} cannot be written: {error.strerror}") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 def either_kind(name: str, *, project: Callable[[], P], task: Callable[[], T]) -> P | T:

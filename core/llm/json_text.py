@@ -4,11 +4,11 @@ Models wrap JSON in fences and prose. What is inside is read as JSON is defined,
 was cut is no value.
 """
 
-import json
 import re
-from typing import Any, NoReturn
 
 from pydantic import JsonValue
+
+from core import strict_json
 
 MAX_BYTES = 512 * 1024
 MAX_DEPTH = 20
@@ -36,11 +36,9 @@ def parse_json(text: str) -> JsonValue:
         raise NotJson("the JSON object is cut off before its end")
     _check_depth(text[start : end + 1])
     try:
-        value: JsonValue = json.loads(
-            text[start : end + 1], object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
-        )
-    except ValueError as error:
-        raise NotJson(f"the answer is not valid JSON: {error}") from error
+        value: JsonValue = strict_json.read_json(text[start : end + 1])
+    except strict_json.NotJson as error:
+        raise NotJson(f"the answer {error}") from None
     return value
 
 
@@ -63,23 +61,3 @@ def _check_depth(text: str) -> None:
                 raise NotJson(f"the JSON is nested deeper than {MAX_DEPTH} levels")
         elif sign in "]}":
             depth -= 1
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise NotJson(f"the key {twice!r} is given twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise NotJson(f"{name} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise NotJson(f"the number {text} is out of range")
-    return value

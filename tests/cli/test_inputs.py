@@ -55,7 +55,9 @@ def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path: Path) -> None:
     assert read_text(str(tmp_path / "plan.md"), 100, "split it") == "# Plan"
 
 
-@pytest.mark.parametrize("content", ["{", "[1, 2", '{"patches": [NaN]}', "[" * 100_000, "9" * 5_000])
+@pytest.mark.parametrize(
+    "content", ["{", "[1, 2", '{"patches": [NaN]}', "[" * 100_000, "9" * 5_000, '{"patches": [], "patches": [1]}']
+)
 def test_what_is_not_json_is_malformed(tmp_path: Path, content: str) -> None:
     (tmp_path / "set.json").write_text(content)
 

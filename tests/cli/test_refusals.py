@@ -32,7 +32,7 @@ def test_commands_other_than_import_and_migrate_refuse_a_missing_database(cli: C
 def test_a_file_that_is_not_json_is_refused_as_bad_input(cli: Cli) -> None:
     refusal = cli.refusal("apply", "-", exit_code=2, stdin=b'{"patches":')
 
-    assert refusal.startswith("MALFORMED_BODY: standard input is not JSON: ")
+    assert refusal.startswith("MALFORMED_BODY: standard input is not valid JSON: ")
 
 
 def test_json_that_is_no_patch_set_is_refused_with_the_path(cli: Cli) -> None:
@@ -105,7 +105,7 @@ def test_wrong_usage_ends_with_2(cli: Cli, arguments: list[str]) -> None:
         (["revert", "WEB", "--to", "abc"], "'--to': must be a whole number, not 'abc'"),
         (["diff", "WEB", "--from", "1.5"], "'--from': must be a whole number, not '1.5'"),
         (["show", "WEB", "--revision", "9" * 20], "'--revision': must be a whole number, not '"),
-        (["list", "--page", "0"], "'--page': must be a whole number of at least 1, not '0'"),
+        (["list", "--page", "0"], "'--page': must be a whole number from 1 to 1,000,000, not '0'"),
         (["history", "WEB", "--limit", "101"], "'--limit': must be a whole number from 1 to 100, not '101'"),
         (["schedule", "WEB", "--hours-per-day", "25"], "'--hours-per-day': must be a whole number from 1 to 24, not '25'"),
         (["export", "WEB", "--format", "xml"], "'--format': must be one of md, json, csv, not 'xml'"),
