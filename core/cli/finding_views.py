@@ -1,7 +1,7 @@
 """What was found, and what was deleted, as text for people."""
 
 from core.cli.session import emphasised
-from core.cli.views import instant, more
+from core.cli.views import instant, more, none
 from core.patches.text import safe, safe_title, show_count
 from schemas.changes import EntityKind
 from schemas.search import Highlight, SearchHit, SearchResponse
@@ -11,7 +11,7 @@ from schemas.trash import TrashEntry, TrashResponse
 def found(response: SearchResponse) -> str:
     """Return a line for each hit, and below it the texts in which the words are; on a terminal these stand out."""
     lines = [line for hit in response.hits for line in _hit(hit)]
-    return "\n".join([*(lines or ["nothing found"]), *more(response)])
+    return "\n".join([*(lines or none("nothing found", response)), *more(response)])
 
 
 def _hit(hit: SearchHit) -> list[str]:
@@ -28,7 +28,7 @@ def _text(highlight: Highlight) -> str:
 def trash(response: TrashResponse) -> str:
     """Return a line for each deletion, and below it how it is undone."""
     lines = [line for entry in response.trash for line in _deletion(entry)]
-    return "\n".join([*(lines or ["the trash is empty"]), *more(response)])
+    return "\n".join([*(lines or none("nothing in the trash", response)), *more(response)])
 
 
 def _deletion(entry: TrashEntry) -> list[str]:

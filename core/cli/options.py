@@ -6,23 +6,23 @@ from typing import Annotated, Any
 import typer
 
 
-def number(*names: str, help: str, least: int | None = None, most: int | None = None, metavar: str = "NUMBER") -> Any:
+def number(*, least: int, most: int, help: str, metavar: str = "NUMBER") -> Any:
     """Return an option of typer that takes whole numbers from `least` to `most`."""
-    return typer.Option(*names, metavar=metavar, parser=_whole_number(least, most), help=help)
+    return typer.Option(metavar=metavar, parser=_whole_number(range(least, most + 1)), help=help)
 
 
 def revision(*names: str, help: str) -> Any:
     """Return an option of typer that takes a revision; its project knows which ones there are."""
-    return number(*names, help=help, metavar="REVISION")
+    return typer.Option(*names, metavar="REVISION", parser=_whole_number(None), help=help)
 
 
-def _whole_number(least: int | None, most: int | None) -> Callable[[str | int], int]:
-    bounds = "" if least is None else f" of at least {least:,}" if most is None else f" from {least:,} to {most:,}"
+def _whole_number(allowed: range | None) -> Callable[[str | int], int]:
+    bounds = f" from {allowed[0]:,} to {allowed[-1]:,}" if allowed else ""
 
     def parse(given: str | int) -> int:  # typer parses defaults too
         digits = str(given).removeprefix("-")
         value = int(given) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
-        if value is None or (least is not None and value < least) or (most is not None and value > most):
+        if value is None or (allowed and value not in allowed):
             raise _unusable(f"must be a whole number{bounds}", given)
         return value
 
@@ -46,4 +46,4 @@ def _unusable(rule: str, given: str | int) -> Exception:
     return PydanticCustomError("option", "{rule}, not {given}", {"rule": rule, "given": repr(given)})
 
 
-Page = Annotated[int, number(least=1, help="Page of the list, 20 lines each.")]
+Page = Annotated[int, number(least=1, most=1_000_000, help="Page of the list, 20 lines each.")]

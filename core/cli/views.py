@@ -77,7 +77,8 @@ def applied(response: ApplyResponse) -> str:
         head = f"{response.patch_set_id} had been applied before; this is what it did then."
     else:
         head = f"Applied {response.patch_set_id}."
-    revisions = [f"{key} is at revision {revision}" for key, revision in response.revisions.items()]
+    is_at = "would be" if response.patch_set_id is None else "is"
+    revisions = [f"{key} {is_at} at revision {revision}" for key, revision in response.revisions.items()]
     lines = [head, "", *_effect(response, *revisions)]
     lines += [f"warning: {issue_line(issue)}" for issue in response.warnings]
     if response.patch_set_id is not None:
@@ -114,7 +115,7 @@ def patch_sets(response: PatchSetListResponse) -> str:
         facts = ", ".join(fact for fact in (item.state, size, revisions) if fact)
         when = instant(item.closed_at or item.created_at)
         lines.append(f"{item.id}  {when}  {safe(item.author)}: {safe(item.summary) or '(no summary)'}{reverts}  ({facts})")
-    return "\n".join([*(lines or ["no patch sets"]), *more(response)])
+    return "\n".join([*(lines or none("no patch sets", response)), *more(response)])
 
 
 def history(response: HistoryResponse) -> str:
@@ -182,7 +183,7 @@ def _issues(response: ValidationResponse) -> Iterator[str]:
 def projects(response: ProjectListResponse) -> str:
     """Return one line for each project."""
     lines = [f"{project.key}  {safe_title(project.name)}  {_project_facts(project)}" for project in response.projects]
-    return "\n".join([*(lines or ["no projects"]), *more(response)])
+    return "\n".join([*(lines or none("no projects", response)), *more(response)])
 
 
 def item(response: ProjectHierarchy | TaskDetail) -> str:
@@ -309,6 +310,11 @@ def _indented(text: str) -> list[str]:
 def instant(moment: datetime | None) -> str:
     """Return a moment to the minute; "" for none."""
     return moment.strftime("%Y-%m-%d %H:%M UTC") if moment else ""
+
+
+def none(nothing: str, paging: Paging) -> list[str]:
+    """Return the line of an empty answer: there is `nothing`, or only on this page."""
+    return [f"{nothing} on page {paging.page}; there are {paging.total:,} in all" if paging.total else nothing]
 
 
 def more(paging: Paging) -> list[str]:

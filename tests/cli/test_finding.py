@@ -83,7 +83,7 @@ def test_search_is_bounded_by_project_and_kinds(plan: Cli) -> None:
         (["x", "--project", "NOPE"], 1, "NOT_FOUND: "),
         (["x" * 201], 1, "/query: must be at most 200 characters"),
         (["x", "--kind", "comments"], 1, "/kind/0: must be one of: project, task, comment"),
-        (["x", "--page", "0"], 2, "must be a whole number of at least 1"),
+        (["x", "--page", "0"], 2, "must be a whole number from 1 to 1,000,000"),
     ],
 )
 def test_what_cannot_be_searched_for_is_refused(plan: Cli, options: list[str], exit_code: int, said: str) -> None:
@@ -123,5 +123,5 @@ def test_a_project_comes_back_by_its_key_and_a_task_by_its_id(cli: Cli) -> None:
     cli.text("trash", "restore", task)
 
     assert early.startswith("DELETED_RESOURCE: ")
-    assert cli.text("trash", "list") == "the trash is empty\n"
+    assert cli.text("trash", "list") == "nothing in the trash\n"
     assert cli.refusal("trash", "restore", "NOPE-1", exit_code=1).startswith("NOT_FOUND: ")

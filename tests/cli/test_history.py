@@ -26,6 +26,11 @@ def project(cli: Cli, proposal: dict[str, Any]) -> str:
     return key
 
 
+def test_a_page_behind_the_last_one_says_how_much_there_is(cli: Cli, project: str) -> None:
+    assert cli.text("list", "--page", "2") == "no projects on page 2; there are 1 in all\n"
+    assert cli.text("patch-sets", "--page", "2") == "no patch sets on page 2; there are 3 in all\n"
+
+
 def apply(cli: Cli, patch_set: dict[str, Any]) -> None:
     cli.text("apply", "-", stdin=json.dumps(patch_set).encode())
 

@@ -63,10 +63,13 @@ def test_apply_says_what_it_did_and_how_to_undo_it(cli: Cli, patch_set_id: str) 
 
 def test_a_dry_run_shows_the_same_changes_and_stores_nothing(cli: Cli, patch_set_id: str) -> None:
     preview = cli.json("apply", patch_set_id, "--dry-run")
+    shown = cli.text("apply", patch_set_id, "--dry-run")
     before = cli.json("list")["projects"]
     applied = cli.json("apply", patch_set_id)
 
     assert preview["patch_set_id"] is None
+    assert shown.startswith("Dry run: nothing is stored.\n")
+    assert f"; {next(iter(applied['revisions']))} would be at revision 1\n" in shown
     assert before == []
     assert preview["totals"] == applied["totals"]
 
