@@ -150,7 +150,7 @@ def test_export_writes_markdown_json_and_csv(applied: tuple[Cli, str]) -> None:
 
     assert markdown.startswith("# Website relaunch\n")
     assert [task.title for task in document.tasks] == ["Design", "Collect examples", "Draw the layout", "Build", "Write pages"]
-    assert [row[0] for row in rows[1:]] == [task.key for task in document.tasks]
+    assert [row[1] for row in rows[1:]] == [project, *(task.key for task in document.tasks)]
 
 
 def test_an_exported_plan_is_imported_with_its_titles_estimates_and_hierarchy(applied: tuple[Cli, str]) -> None:
@@ -170,7 +170,7 @@ def test_export_to_a_file_prints_nothing(applied: tuple[Cli, str]) -> None:
     printed = cli.text("export", project, "--format", "csv", "--output", "tasks.csv")
 
     assert printed == ""
-    assert (cli.folder / "tasks.csv").read_bytes().startswith(b"key,parent,title,")
+    assert (cli.folder / "tasks.csv").read_bytes().startswith(b"type,key,parent,title,")
 
 
 def test_a_patch_set_in_a_file_is_validated_and_applied(cli: Cli) -> None:
