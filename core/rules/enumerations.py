@@ -9,8 +9,10 @@ from itertools import pairwise
 
 from core.rules.markdown import Block, BlockKind
 
-_NUMBERED = re.compile(r"[ \t]*(?P<label>[0-9]{1,3}(?:\.[0-9]{1,3}){1,9})[.)]?[ \t]+\S")
+_NUMBERED = re.compile(r"[ \t]*(?P<label>[0-9]{1,3}(?:\.[0-9]{1,3}){1,9}(?=[.)]?[ \t]+\S)|[0-9]{1,3}(?=[ \t]+\S))")
 _LETTERED = re.compile(r"[ \t]*\(?(?P<label>[a-z])[.)][ \t]+(?=\S)")
+
+_LETTERS = 0  # what the label of a lettered line begins with
 
 Label = tuple[int, ...]
 
@@ -36,22 +38,24 @@ def _first_line(paragraph: Block, item: Block | None) -> int | None:
     labels = [_label(line) for line in paragraph.text[first:]] if first is not None else []
     if len(labels) < 2 or labels[0][-1:] != (1,) or not all(_follows(one, other) for one, other in pairwise(labels)):
         return None
-    if len(labels[0]) > 1 and item is not None and item.number not in (None, labels[0][0]):
+    if max(map(len, labels)) == 1:  # "1 egg", "2 spoons of sugar"
+        return None
+    if labels[0][0] != _LETTERS and item is not None and item.number not in (None, labels[0][0]):
         return None
     return first
 
 
 def _label(line: str) -> Label:
-    """Return (1, 2) for `1.2`, (3,) for `c.`, nothing for other lines."""
+    """Return (1, 2) for `1.2`, (1,) for `1`, (0, 3) for `c.`, nothing for other lines."""
     if match := _NUMBERED.match(line):
         return tuple(int(number) for number in match["label"].split("."))
     match = _LETTERED.match(line)
-    return (ord(match["label"]) - ord("a") + 1,) if match else ()
+    return (_LETTERS, ord(match["label"]) - ord("a") + 1) if match else ()
 
 
 def _follows(one: Label, other: Label) -> bool:
     """Tell whether `other` is the first below `one`, or the next beside it or beside what it stands below."""
-    if not other or (len(one) == 1) != (len(other) == 1):
+    if not other or (one[0] == _LETTERS) != (other[0] == _LETTERS):
         return False
     return other == (*one, 1) or (len(other) <= len(one) and other == (*one[: len(other) - 1], one[len(other) - 1] + 1))
 
@@ -62,7 +66,8 @@ def _list(lines: list[str], start: int) -> Block:
     own = [index for index, line in enumerate(lines) if len(_label(line)) <= size]
     items = []
     for index, end in pairwise([*own, len(lines)]):
-        title = _LETTERED.sub("", lines[index], count=1) if size == 1 else lines[index].strip()  # others name it by its number
+        is_letter = _label(lines[index])[0] == _LETTERS
+        title = _LETTERED.sub("", lines[index], count=1) if is_letter else lines[index].strip()  # others name it by its number
         children = [Block(BlockKind.PARAGRAPH, start + index, start + index + 1, [title])]
         if end > index + 1:
             children.append(_list(lines[index + 1 : end], start + index + 1))

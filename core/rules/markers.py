@@ -26,7 +26,7 @@ _BRACKET_TAG = re.compile(rf"\[([^\W\d_][\w-]{{0,{MAX_TAG - 1}}})\](?=\s)")
 _PRIORITY_FIRST = re.compile(r"(?:\((?P<letter>[A-E])\)|!{1,3}|[pP][0-5])(?=\s)")
 _PRIORITY_LAST = re.compile(r"(?<!\S)(?:!{2,3}|[pP][0-5])(?=\s*$)")
 _GROUP = re.compile(r"\(([^()]{1,300})\)")
-_BLOCK_ID = re.compile(r"(?<!\S)\^([A-Za-z0-9][\w-]{0,60})(?=\s*$)")
+_BLOCK_ID = re.compile(r"(?<!\S)\^([A-Za-z0-9][\w-]{0,60})(?=[\s\0]|$)")
 _NAMING = re.compile(r"(?:\b(?:after|on|by|and|needs):?|,)\s*$", re.IGNORECASE)  # what follows is the id of another item
 _ESTIMATE = re.compile(rf"(?<!\S)(?:~[ \t]?|est(?:imate)?:[ \t]*~?)({DURATION})", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?:~|est\.?(?=\s)|approx\.?(?=\s)|about(?=\s))\s*", re.IGNORECASE)
@@ -57,6 +57,7 @@ class Marker:
     span: Span
     fields: tuple[tuple[str, JsonValue], ...] = ()
     loose: bool = False
+    is_day: bool = False  # "by Friday" is no object of the word before it: "Hand in by Friday"
     target: Target | None = None
 
 
@@ -104,11 +105,8 @@ class MarkerReader:
         start = self._read_start(text, inline)
         groups = [marker for match in _GROUP.finditer(text, start) if (marker := self._group(match))]
         rest = blank_out(text, [marker.span for marker in groups])
-        block_id = _BLOCK_ID.search(rest, max(start, len(rest) - 80))
-        if block_id and not _NAMING.search(rest, max(start, block_id.start() - 20), block_id.start()):
-            inline.block_id = block_id[1]
-            groups.append(Marker(block_id.span()))
         found = [*groups, *self._tokens(rest, start, inline.problems)]
+        found += _block_id(rest, start, found, inline)
         taken = [marker for marker in sorted(found, key=lambda marker: marker.span) if inline.take(marker)]
         inline.cut += [marker.span for marker in taken if not marker.loose and not marker.target]
         inline.targets += [[marker.target] for marker in taken if marker.target]
@@ -188,7 +186,19 @@ class MarkerReader:
                 problems.append(f"'{text[match.start() : found.end]}' {found.value.value}")
             elif found is not None and isinstance(found.value, date):
                 name = "start_date" if match["key"].lower().startswith("start") else "due_date"
-                yield Marker((match.start(), found.end), ((name, found.value.isoformat()),), loose=not has_colon)
+                yield Marker((match.start(), found.end), ((name, found.value.isoformat()),), loose=not has_colon, is_day=True)
+
+
+def _block_id(text: str, start: int, found: list[Marker], inline: Inline) -> list[Marker]:
+    """Read `^name` if nothing but markers stands behind it."""
+    match = next(reversed(list(_BLOCK_ID.finditer(text, max(start, len(text) - MAX_REFERENCE)))), None)
+    if match is None or _NAMING.search(text, max(start, match.start() - 20), match.start()):
+        return []
+    spans = [marker.span for marker in sorted(found, key=lambda marker: marker.span) if marker.span[0] >= match.end()]
+    if blank_out(inline.raw, spans)[match.end() :].strip("\0 \t,;."):
+        return []
+    inline.block_id = match[1]
+    return [Marker(match.span())]
 
 
 def _tag_or_priority(token: str) -> tuple[str, JsonValue]:
@@ -219,7 +229,7 @@ def _last_markers(text: str, markers: list[Marker], start: int, end: int) -> tup
     while (marker := by_end.get(end)) and marker.span[0] >= start:
         last.append(marker)
         end = len(text[: marker.span[0]].rstrip(" \t,;"))
-    if last and last[-1].loose and text[:end].rpartition(" ")[2].casefold() in CONNECTING_WORDS:
+    if last and last[-1].loose and not last[-1].is_day and text[:end].rpartition(" ")[2].casefold() in CONNECTING_WORDS:
         end = last.pop().span[1]  # "Ask about #pricing" would lose its end
     return last, end
 

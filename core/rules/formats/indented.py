@@ -11,6 +11,7 @@ MAX_LINE = 120  # of a text that is taken for an outline unasked
 _BULLET = re.compile(
     r"(?:[-*+\u2022\u25e6\u25aa\u25cf\u25cb\u2023\u2013\u2014\u00b7]|\(?(?:[a-zA-Z]|[ivxIVX]{1,6})[.)]|(?P<number>\d{1,9})[.)])\s+(?=\S)"
 )
+_SENTENCE = re.compile(r"(?:[.?,;]|[^\s!]!+)\s*$")  # but " !!" is a priority
 _BOX = re.compile(r"\[([ xX/-])\]\s+(?=\S)")
 
 
@@ -22,7 +23,7 @@ def is_indented(lines: list[str]) -> bool:
         len(written) > 2
         and depths[0] == 0
         and max(depths) > 1
-        and all(len(line) <= MAX_LINE and not line.rstrip().endswith((".", "!", "?", ",", ";")) for line in written)
+        and not any(len(line) > MAX_LINE or _SENTENCE.search(line) for line in written)
     )
 
 
