@@ -14,15 +14,14 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from core.errors import StorageBusy
 from core.meter import UNCOUNTED, Meter
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 LONG_QUEUE = 8
@@ -47,11 +46,12 @@ class StoreExecutor:
         meter: Meter = UNCOUNTED,
     ) -> None:
         self._meter = meter
-        self._pools: list[Executor] = []
         if kind == "sqlite":
-            self._pools = [StoreThread(together), ThreadPoolExecutor(1, thread_name_prefix="store-long")]
+            self._thread: StoreThread | None = StoreThread(together)
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="store-long")
         else:
-            self._pools = [ThreadPoolExecutor(pool_size, thread_name_prefix="store")]
+            self._thread = None
+            self._pool = ThreadPoolExecutor(pool_size, thread_name_prefix="store")
         # One long read runs, the others wait; more than that is refused at once.
         self._long_places = threading.BoundedSemaphore(LONG_QUEUE + 1)
 
@@ -74,31 +74,33 @@ class StoreExecutor:
         deadline = loop.time() + PATIENCE_SECONDS
         context = contextvars.copy_context()
         while True:
-            call = self._submit(context, fn, long)
+            call = self._call(partial(context.run, fn), long)
             try:
-                return await asyncio.wrap_future(call)
+                return await call
             except StorageBusy:
                 if loop.time() >= deadline:
                     raise
             await asyncio.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311  # jitter
 
-    def _submit(self, context: contextvars.Context, fn: Callable[[], T], long: bool) -> "Future[T]":
+    def _call(self, fn: Callable[[], T], long: bool) -> "asyncio.Future[T]":
         if not long:
-            return self._pools[0].submit(context.run, fn)
+            return self._thread.call(fn) if self._thread else asyncio.wrap_future(self._pool.submit(fn))
         if not self._long_places.acquire(blocking=False):
             raise StorageBusy("Too many long reads are waiting; try again in a moment.")
-        call = self._pools[-1].submit(context.run, fn)
+        call = self._pool.submit(fn)
         call.add_done_callback(lambda _: self._long_places.release())
-        return call
+        return asyncio.wrap_future(call)
 
     def close(self) -> None:
         """Let the running calls end; refuse the waiting ones."""
-        for pool in self._pools:
-            pool.shutdown(wait=True, cancel_futures=True)
+        if self._thread is not None:
+            self._thread.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Call(NamedTuple):
-    future: "Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Any]"
     fn: Callable[[], Any]
 
 
@@ -106,8 +108,8 @@ class _Outcome(NamedTuple):
     value: Any = None
     error: BaseException | None = None
 
-    def give(self, future: "Future[Any]") -> None:
-        if future.cancelled():
+    def give(self, future: "asyncio.Future[Any]") -> None:
+        if future.done():  # nobody waits any more
             return
         if self.error is None:
             future.set_result(self.value)
@@ -115,7 +117,7 @@ class _Outcome(NamedTuple):
             future.set_exception(self.error)
 
 
-class StoreThread(Executor):
+class StoreThread:
     """One thread that serves calls in the order they came.
 
     A call that finds others waiting opens a round: they run one after another inside `together()`,
@@ -130,24 +132,27 @@ class StoreThread(Executor):
         self._lock = threading.Lock()
         self._closed = False
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        future: Future[T] = Future()
+    def call(self, fn: Callable[[], T]) -> "asyncio.Future[T]":
+        """Run `fn` when its turn comes; the future belongs to the running event loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
         with self._lock:
             if self._closed:
                 raise RuntimeError("the store's thread has been ended")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="store", daemon=True)
                 self._thread.start()
-            self._calls.put(_Call(future, partial(fn, *args, **kwargs)))
+            self._calls.put(_Call(loop, future, fn))
         return future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def close(self) -> None:
+        """Let the running calls end, and cancel those that wait."""
         with self._lock:
             self._closed = True
-            while cancel_futures and (call := self._next()) is not None:
-                call.future.cancel()
+            while (call := self._next()) is not None:
+                _at(call.loop, call.future.cancel)
             self._calls.put(None)
-        if wait and self._thread is not None:
+        if self._thread is not None:
             self._thread.join()
 
     def _next(self) -> _Call | None:
@@ -170,8 +175,7 @@ class StoreThread(Executor):
         if call is None:
             return False
         ended = [(call, _run(call))] if self._calls.empty() else self._round(call)
-        for one, outcome in ended:
-            outcome.give(one.future)
+        _answer(ended)
         return True
 
     def _round(self, call: _Call | None) -> list[tuple[_Call, _Outcome]]:
@@ -188,19 +192,36 @@ class StoreThread(Executor):
         except BaseException:  # noqa: BLE001  # nothing was committed, and what the calls saw of each other never was
             if not ended and call is not None:  # no round could be opened
                 return [(call, _run(call))]
-            return [(one, _outcome_of(one)) for one, _ in ended]
+            return [(one, _run(one)) for one, _ in ended]
         return ended
 
 
 def _run(call: _Call) -> _Outcome:
     """Return how the call ended; one whose caller does not wait any more is not begun."""
-    return _outcome_of(call) if call.future.set_running_or_notify_cancel() else _Outcome()
-
-
-def _outcome_of(call: _Call) -> _Outcome:
     if call.future.cancelled():
         return _Outcome()
     try:
         return _Outcome(call.fn())
+    except StopIteration:  # which no future takes
+        return _Outcome(error=RuntimeError("a service has raised StopIteration"))
     except BaseException as error:  # noqa: BLE001  # it belongs to the caller
         return _Outcome(error=error)
+
+
+def _answer(ended: list[tuple[_Call, _Outcome]]) -> None:
+    """Answer all callers of an event loop at once: to wake it for each would hand it the interpreter as often."""
+    answers: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], _Outcome]]] = {}
+    for call, outcome in ended:
+        answers.setdefault(call.loop, []).append((call.future, outcome))
+    for loop, given in answers.items():
+        _at(loop, _give, given)
+
+
+def _give(answers: list[tuple["asyncio.Future[Any]", _Outcome]]) -> None:
+    for future, outcome in answers:
+        outcome.give(future)
+
+
+def _at(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *args: object) -> None:
+    with suppress(RuntimeError):  # the loop has ended, and its callers with it
+        loop.call_soon_threadsafe(call, *args)

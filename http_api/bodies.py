@@ -137,7 +137,7 @@ def _check_media_type(request: Request) -> None:
 
 async def read_body(request: Request) -> bytes:
     """Return the whole body; some routes take larger ones."""
-    limit = MAX_LARGE_BODY_BYTES if request.url.path in LARGE_BODIES else MAX_BODY_BYTES
+    limit = MAX_LARGE_BODY_BYTES if request.scope["path"] in LARGE_BODIES else MAX_BODY_BYTES
     return await read_bounded(request.stream(), limit, request.headers)
 
 
