@@ -16,6 +16,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from core.services import patch_sets
+from core.settings import Settings
+from core.wiring import Orchestrator
 from tests.crash.clients import Load
 from tests.crash.workload import Reference, contents, numbered
 from tests.support.audit import audit
@@ -158,6 +161,31 @@ def server(fault: Fault, tmp_path: Path) -> Iterator[Served]:
         served = Served(base, process.pid, path)
         with served.api:
             yield served
+
+
+def test_read_only_media_are_served_to_readers(tmp_path: Path) -> None:
+    """A database that was closed, in a folder where not even an index for its readers can be made."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    path = disk / "plan.db"
+    orchestrator = Orchestrator(Settings(_env_file=None, database_url=f"sqlite:///{path}"))
+    orchestrator.start(create=True)
+    patch_sets.apply_patch_set(orchestrator.context(), numbered(0))
+    orchestrator.close()
+    path.chmod(0o444)
+    disk.chmod(0o555)
+
+    with gateway_process(f"sqlite:///{path}", folder=tmp_path, wrapper=BOUND_BY_PERMISSIONS) as (base, process):
+        server = Served(base, process.pid, path)
+        with server.api:
+            server.assert_reads()
+            error = refused(server.apply(1), 503, "DATABASE_ERROR")
+            server.assert_reads()
+    disk.chmod(0o755)
+
+    assert error["message"] == "The database file cannot be written."
+    assert [file.name for file in disk.iterdir()] == ["plan.db"]
+    assert (tmp_path / "gateway.log").read_text("utf-8").count("cannot be written: it is read") == 1
 
 
 def test_a_fault_refuses_writes_whole_until_it_is_gone(fault: Fault, server: Served, reference: Reference) -> None:

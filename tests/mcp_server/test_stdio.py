@@ -220,6 +220,21 @@ def test_bad_settings_and_options_end_with_exit_2_and_name_the_mistake(
     assert ended.stdout == ""
 
 
+def test_a_file_that_is_no_database_is_an_answer_and_one_line_of_the_log_each_time(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("just some notes, long enough to be read as a header\n" * 50)
+
+    with wire(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/notes.txt") as server:
+        server.shake_hands()
+        asked = [server.ask(number, "tools/call", {"name": "list_projects", "arguments": {}})["result"] for number in (2, 3)]
+        assert server.process.stderr is not None
+        logged = [server.process.stderr.readline() for _ in asked]
+
+    assert [refused["structuredContent"]["code"] for refused in asked] == ["DATABASE_ERROR"] * 2
+    for line in logged:
+        assert "ERROR core.storage.sql.failures The file is not an SQLite database." in line
+        assert "notes.txt" in line
+
+
 def test_a_database_in_a_missing_folder_is_an_answer_with_the_way_out_and_heals_without_a_restart(tmp_path: Path) -> None:
     folder = tmp_path / "missing"
 

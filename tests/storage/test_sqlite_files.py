@@ -1,6 +1,8 @@
 """Opening an SQLite file: created and upgraded where allowed, else one clear way out."""
 
+import json
 import os
+import queue
 import shutil
 import sqlite3
 import subprocess
@@ -13,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import DatabaseError, StorageBusy
+from core.storage.interface import Transaction
 from core.storage.sql import upgrade
-from tests.storage.builders import project, proposal, revision
+from tests.storage.builders import creation, project, proposal, revision
 from tests.storage.conftest import opened
 
 ROOT = Path(__file__).parents[2]
@@ -162,6 +165,8 @@ def as_nobody(work: Callable[[], object]) -> str:
             work()
         except DatabaseError as error:
             os.write(writing, error.message.encode())
+        except BaseException as error:  # noqa: BLE001  # shown by the parent
+            os.write(writing, repr(error).encode())
         finally:
             os._exit(0)
     os.close(writing)
@@ -170,19 +175,111 @@ def as_nobody(work: Callable[[], object]) -> str:
         return answer.read()
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-@pytest.mark.parametrize("what", ["file", "folder"])
-def test_what_cannot_be_written_is_refused(migrated_file: Path, what: str) -> None:
-    with tempfile.TemporaryDirectory() as name:  # tmp_path is closed to other users
+def read_and_write(path: Path) -> None:
+    """Find that reads are served; raises where writes are refused."""
+    storage = opened(f"sqlite:///{path}")
+    storage.prepare(create=True, migrate=False)
+    storage.check()
+    assert storage.read("default", lambda tx: tx.find_project("WEB")) is not None
+    storage.write("default", lambda tx: tx.save_proposal(proposal()))
+
+
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """A folder that other users reach; tmp_path is closed to them."""
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = Path(shutil.copy(migrated_file, folder / "read-only.db"))
-        path.chmod(0o444 if what == "file" else 0o666)
-        folder.chmod(0o777 if what == "file" else 0o555)
-
-        message = as_nobody(lambda: prepare(path))
-
+        folder.chmod(0o777)
+        yield folder
         folder.chmod(0o755)
-    assert message == "The database cannot be written."
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("what", ["file", "folder", "file and folder"])
+@pytest.mark.parametrize("left", ["closed", "in use"])
+def test_what_cannot_be_written_is_read_and_nothing_is_made_beside_it(
+    migrated_file: Path, shared_folder: Path, what: str, left: str
+) -> None:
+    path = Path(shutil.copy(migrated_file, shared_folder / "plans.db"))
+    owner = opened(f"sqlite:///{path}")
+    owner.write("default", lambda tx: tx.save_plan(proposal(), creation([project()])))
+    if left == "closed":
+        owner.close()
+    for file in shared_folder.iterdir():
+        file.chmod(0o444 if "file" in what else 0o666)
+    shared_folder.chmod(0o555 if "folder" in what else 0o777)
+    files = set(shared_folder.iterdir())
+
+    message = as_nobody(lambda: read_and_write(path))
+
+    made = set(shared_folder.iterdir()) - files
+    owner.close()
+    in_place = left == "in use" and what == "folder"  # log and index are there already, and can be written
+    assert message == ("" if in_place else "The database file cannot be written.")
+    assert not made or what == "file"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_where_nothing_can_be_written_no_file_is_made_and_no_schema_upgraded(shared_folder: Path) -> None:
+    (shared_folder / "old.db").touch()
+    shared_folder.chmod(0o555)
+
+    assert as_nobody(lambda: prepare(shared_folder / "new.db")) == "The database cannot be made."
+    assert as_nobody(lambda: prepare(shared_folder / "old.db")) == "The database file cannot be written."
+
+
+@pytest.fixture
+def sealed_file(migrated_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database on media that this process, be it root's, can only read; others have another way to it."""
+    path = Path(shutil.copy(migrated_file, tmp_path / "plans.db"))
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK and allowed(place, mode))
+    return path
+
+
+def create_project(path: Path) -> None:
+    """Create WEB in another process, which leaves the file closed."""
+    patch_set = {"patches": [{"op": "create_project", "key": "WEB", "fields": {"name": "Web"}}]}
+    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{path}", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "core.cli", "apply", "-"]
+    subprocess.run(command, input=json.dumps(patch_set).encode(), env=environment, check=True, capture_output=True)
+
+
+def test_what_others_write_to_a_sealed_file_is_seen_by_the_next_read(sealed_file: Path) -> None:
+    storage = opened(f"sqlite:///{sealed_file}")
+
+    before = storage.read("default", lambda tx: tx.find_project("WEB"))
+    create_project(sealed_file)
+    after = storage.read("default", lambda tx: tx.find_project("WEB"))
+    storage.close()
+
+    assert (before is None, after is None) == (True, False)
+
+
+def test_what_was_read_of_two_states_of_a_sealed_file_is_read_again(sealed_file: Path) -> None:
+    storage = opened(f"sqlite:///{sealed_file}")
+    found: list[bool] = []
+
+    def work(tx: Transaction) -> None:
+        found.append(tx.find_project("WEB") is not None)
+        if len(found) == 1:
+            create_project(sealed_file)
+
+    storage.read("default", work)
+    storage.close()
+
+    assert found == [False, True]
+
+
+def test_the_history_of_a_sealed_file_is_watched(sealed_file: Path) -> None:
+    storage = opened(f"sqlite:///{sealed_file}")
+    noticed: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    storage.watch(lambda: noticed.put(None))
+    noticed.get(timeout=60)
+    create_project(sealed_file)
+    noticed.get(timeout=60)
+    storage.close()
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

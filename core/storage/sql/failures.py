@@ -57,18 +57,23 @@ def translated(*, place: str) -> Iterator[None]:
 
 
 def refusal(error: BaseException, place: str) -> Exception:
-    """Return what to raise for a driver's error; what is no plain wait or retry is logged in full."""
+    """Return what to raise for a driver's error; what is no plain wait or retry is logged.
+
+    What is known is one line: it comes with each call until somebody mends it. Of anything else all is written down.
+    """
     code = getattr(error, "sqlite_errorcode", None)
     state = getattr(error, "sqlstate", None)
     if (code is not None and code & 0xFF in _SQLITE_BUSY) or state in _POSTGRESQL_BUSY:
         return StorageBusy()
     if state in _POSTGRESQL_RETRY:
         return SerialisationFailure()
-    log.error("database failure at %s", place, exc_info=error)
     if code is not None and code & 0xFF in _SQLITE_MEANINGS:
-        message, hint = _SQLITE_MEANINGS[code & 0xFF]
         kind = ReadOnlyConnection if code & 0xFF == sqlite3.SQLITE_READONLY else DatabaseError
-        return kind(message, hint=hint, place=place)
-    if state in _POSTGRESQL_STOPPED or (type(error).__name__ == "OperationalError" and code is None):
-        return DatabaseError("The database does not answer.", hint="check that it runs, and DATABASE_URL", place=place)
-    return DatabaseError()
+        message, hint = _SQLITE_MEANINGS[code & 0xFF]
+    elif state in _POSTGRESQL_STOPPED or (type(error).__name__ == "OperationalError" and code is None):
+        kind, message, hint = DatabaseError, "The database does not answer.", "check that it runs, and DATABASE_URL"
+    else:
+        log.error("database failure at %s", place, exc_info=error)
+        return DatabaseError()
+    log.error("%s %s: %s", message, place, hint, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
+    return kind(message, hint=hint, place=place)

@@ -4,7 +4,6 @@ Alembic is imported only when the stored version is behind; at any other start o
 """
 
 import logging
-import os
 import random
 import time
 from collections.abc import Callable
@@ -16,7 +15,10 @@ from core.errors import DatabaseError, StorageBusy
 from core.storage.migrations import VERSIONS
 from core.storage.sql.engines import place_of, sqlite_path
 from core.storage.sql.failures import translated
+from core.storage.sql.sealed import writable
 from core.storage.sql.tables import metadata
+
+log = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 5.0
 _CREATE_HINT = "`orchestrator import FILE` or `orchestrator-api` creates it, or set DATABASE_URL"
@@ -45,9 +47,13 @@ def _check_file(path: Path, *, create: bool) -> None:
         raise DatabaseError(f"{path} is a folder, not a database file.", hint="set DATABASE_URL to a file")
     if not path.exists() and not create:
         raise DatabaseError(f"There is no database at {path}.", hint=_CREATE_HINT)
-    for place in (path, folder):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise DatabaseError("The database cannot be written.", hint="make it writable, or set DATABASE_URL", place=str(place))
+    if writable(path):
+        return
+    if not path.exists():
+        raise DatabaseError(
+            "The database cannot be made.", hint="make its folder writable, or set DATABASE_URL", place=str(folder)
+        )
+    log.warning("The database at %s cannot be written: it is read, and every write is refused.", path)
 
 
 def _patiently(path: Path, work: Callable[[], None]) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL
 
 from core.storage.sql.engines import sqlite_path
+from core.storage.sql.sealed import sealed, sealed_uri
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -75,14 +76,17 @@ class DatabaseWatch(ABC):
 
 class SqliteWatch(DatabaseWatch):
     def __init__(self, path: Path, notify: Callable[[], None]) -> None:
-        self._uri = f"{path.as_uri()}?mode=rw"  # a file that is not there is not made
+        self._path = path
         super().__init__(notify)
 
     def _watch(self) -> None:
-        connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
+        state = sealed(self._path)
+        # A file that is not there is not made.
+        uri = f"{self._path.as_uri()}?mode=rw" if state is None else sealed_uri(self._path)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
         try:
             seen = None
-            while not self._closed:
+            while not self._closed and (state is None or state == sealed(self._path)):
                 self._stirred.clear()
                 # Read before `notify`: what is committed after this line moves the counter once more.
                 (version,) = connection.execute("PRAGMA data_version").fetchone()
