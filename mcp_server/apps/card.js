@@ -319,14 +319,24 @@ function follow(context = {}) {
 function receive(result) {
   act(async () => {
     say("");
+    $("answer").hidden = true;
     if (result.isError) throw new Refused(result);
     const told = result.structuredContent;
-    if (!told) throw new Refused({ content: result.content });
+    if (!told) return showText(result.content);
     view.acts = Boolean(told.id) && view.passes;
     if (view.acts) return load(told.id);
     view.whole = view.seen = { patch_count: 0, ...told };
     view.kept = new Set();
   });
+}
+
+// A host that leaves the structure out: the text says the same.
+function showText(content = []) {
+  const text = content.filter((block) => block.type === "text").map((block) => plain(block.text)).join("\n");
+  $("summary").textContent = "The answer in words";
+  mark("valid", "Text");
+  $("answer").textContent = text;
+  $("answer").hidden = false;
 }
 
 host.on["ui/notifications/tool-result"] = receive;

@@ -74,13 +74,14 @@ async def test_it_speaks_the_protocol_of_apps(card: Card) -> None:
     await card.page.run('post({ id: 7, method: "ping" }), post({ id: 8, method: "ui/resource-teardown", params: {} })')
     await card.page.run('post({ id: 9, method: "other" })')
     await card.page.until("log.some(({ id, method }) => id === 9 && !method)")
+    height = await card.see("document.documentElement.offsetHeight")
+    told = 'log.findLast(({ method }) => method === "ui/notifications/size-changed")'
+    await card.page.until(f"{told}?.params.height === {height}")
     log = await card.page.run("log")
 
     assert log[0]["method"] == "ui/initialize"
     assert log[0]["params"]["protocolVersion"] == "2026-01-26"
     assert log[1] == {"jsonrpc": "2.0", "method": "ui/notifications/initialized", "params": {}}
-    [size, *_] = [entry["params"] for entry in reversed(log) if entry.get("method") == "ui/notifications/size-changed"]
-    assert size["height"] == await card.see("document.documentElement.offsetHeight")
     answers = {entry["id"]: entry for entry in log if "method" not in entry}
     assert answers[7]["result"] == answers[8]["result"] == {}
     assert answers[9]["error"]["code"] == -32601
@@ -412,6 +413,14 @@ async def test_a_host_that_passes_no_calls_on_gets_what_the_answer_says(card: Ca
     assert not await card.see("document.querySelector('#decide:not([hidden])')")
     assert await card.dropped() == []
     assert card.calls == []
+
+
+async def test_a_host_that_leaves_the_structure_out_shows_the_text(card: Card) -> None:
+    await card.notify("tool-result", content=[{"type": "text", "text": "Proposed ps_1: 1 created.\n+ <b>API</b>"}])
+    await card.settled()
+
+    assert await card.text("#answer") == "Proposed ps_1: 1 created.\n+ <b>API</b>"
+    assert not await card.see("document.querySelector('#decide:not([hidden])')")
 
 
 @pytest.mark.parametrize(
