@@ -8,6 +8,7 @@ import argparse
 import gc
 import logging
 import os
+import signal
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -59,10 +60,8 @@ def _serve_stdio(server: "OrchestratorServer") -> None:
 
     from mcp_server.era import serve_stdio
 
-    try:
-        anyio.run(lambda: serve_stdio(server, legacy_only=os.environ.get("MCP_ERA") == "legacy"))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends at once, as SIGTERM does: an exception would wait for a line on stdin
+    anyio.run(lambda: serve_stdio(server, legacy_only=os.environ.get("MCP_ERA") == "legacy"))
 
 
 def _serve_http(orchestrator: "Orchestrator", server: "OrchestratorServer", address: str) -> None:

@@ -143,11 +143,12 @@ def test_a_huge_message_is_answered_and_does_not_end_the_connection(tmp_path: Pa
     assert len(listed["tools"]) == 14
 
 
-def test_sigterm_ends_the_process_and_says_nothing_on_stdout(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_though_stdin_is_open_and_says_nothing_on_stdout(tmp_path: Path, how: signal.Signals) -> None:
     with wire(tmp_path) as server:
         server.shake_hands()
         server.ask(2, "tools/call", {"name": "list_projects", "arguments": {}})
-        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(how)
         server.process.wait(30)
         assert server.process.stdout
         rest = server.process.stdout.read()
@@ -155,7 +156,7 @@ def test_sigterm_ends_the_process_and_says_nothing_on_stdout(tmp_path: Path) -> 
         server.process.stdin.close()
         server.process.stdin = None
 
-    assert server.process.returncode == -signal.SIGTERM
+    assert server.process.returncode == -how
     assert rest == ""
 
 
