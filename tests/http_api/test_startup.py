@@ -52,6 +52,18 @@ def test_the_first_lines_say_where_everything_is(tmp_path: Path) -> None:
     assert (folder / "plan.db").exists()
 
 
+def test_options_are_refused_and_help_says_where_settings_are(tmp_path: Path) -> None:
+    environment = gateway_environment(f"sqlite:///{tmp_path / 'plan.db'}")
+
+    def ended(option: str) -> "subprocess.CompletedProcess[str]":
+        command = [*gateway_command(), option]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+
+    assert (ended("--port=9000").returncode, ended("--help").returncode) == (2, 0)
+    assert "HOST, PORT, DATABASE_URL" in " ".join(ended("--help").stdout.split())
+    assert not (tmp_path / "plan.db").exists()
+
+
 def test_a_used_port_names_the_setting(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
