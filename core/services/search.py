@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from core.context import Context, Scope
+from core.errors import DatabaseError
 from core.excerpts import excerpt_of
 from core.storage.interface import Found, FoundPage, Transaction
 from core.words import Term, terms_of
 from schemas.changes import EntityKind
 from schemas.search import Highlight, SearchHit, SearchQuery, SearchResponse
 
+TAKE_IN_HINT = "search once where the database can be written; `query` of the lists finds literal text without that"
 CHANGES_AT_ONCE = 250  # taken into the index by one transaction: other writes pass in between
 
 
@@ -17,11 +19,17 @@ async def search(ctx: Context, query: SearchQuery) -> SearchResponse:
 
     What any process applied before the call is found: the index follows the history, and first takes in what
     came since the last search, by small writes on the store's thread. The search itself is a long read.
+
+    Raises DatabaseError when there is something to take in and it cannot be written.
     """
     ctx.principal.require(Scope.PROJECTS_READ)
     indexed, latest = await ctx.run(_standing)
     while indexed < latest:
-        indexed = await ctx.run(_take_in)
+        try:
+            indexed = await ctx.run(_take_in)
+        except DatabaseError as failure:
+            message = f"Search could not take in the latest changes. {failure.message}"
+            raise DatabaseError(message, hint=TAKE_IN_HINT, place=failure.place) from failure
     return await ctx.run_long(_find, query)
 
 

@@ -15,8 +15,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import DatabaseError, StorageBusy
+from core.services.search import search
+from core.settings import Settings
 from core.storage.interface import Transaction
 from core.storage.sql import upgrade
+from core.wiring import Orchestrator
+from schemas.search import SearchQuery
 from tests.storage.builders import creation, project, proposal, revision
 from tests.storage.conftest import opened
 
@@ -269,6 +273,15 @@ def test_what_was_read_of_two_states_of_a_sealed_file_is_read_again(sealed_file:
     storage.close()
 
     assert found == [False, True]
+
+
+async def test_search_in_a_sealed_file_says_that_it_has_changes_to_take_in(sealed_file: Path) -> None:
+    create_project(sealed_file)
+    orchestrator = Orchestrator(Settings(_env_file=None, database_url=f"sqlite:///{sealed_file}"))
+
+    with pytest.raises(DatabaseError, match=r"take in the latest changes\. The database file cannot be written"):
+        await search(orchestrator.context(), SearchQuery(query="web"))
+    orchestrator.close()
 
 
 def test_the_history_of_a_sealed_file_is_watched(sealed_file: Path) -> None:

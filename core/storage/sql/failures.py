@@ -75,5 +75,6 @@ def refusal(error: BaseException, place: str) -> Exception:
     else:
         log.error("database failure at %s", place, exc_info=error)
         return DatabaseError()
-    log.error("%s %s: %s", message, place, hint, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
+    if kind is not ReadOnlyConnection:  # the call is run once more, on another connection
+        log.error("%s %s: %s", message, place, hint, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
     return kind(message, hint=hint, place=place)

@@ -112,11 +112,12 @@ class SqlStorage:
                     result = work(begin)
                 outcome = Outcome.DONE
                 return result
-            except ReadOnlyConnection:
+            except ReadOnlyConnection as refusal:
                 # One made while the file could not be written stays so when it can. The pool itself is kept: what is
                 # in use just now comes back to it and goes the next time, where a replaced pool would leave it open.
                 engine.pool.dispose()
                 if attempt:
+                    log.error("%s %s", refusal.message, self._place)  # noqa: TRY400  # where it comes from is known
                     raise
             except DomainError as refusal:
                 outcome = _OUTCOMES.get(type(refusal), Outcome.REFUSED)
