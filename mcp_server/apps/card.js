@@ -14,6 +14,7 @@ const view = {
   because: new Map(), // patch index -> why it went with a dropped one
   passes: false, // the host passes tool calls on
   acts: false, // and there is a stored set to call them for
+  failure: null, // the error of the last call, and what to try again
 };
 
 class Refused extends Error {
@@ -35,7 +36,7 @@ const open = () => view.whole?.state === "proposed";
 const deciding = () => open() && view.acts;
 const stale = () => open() && view.whole.valid === false;
 const everything = () => view.kept.size === view.whole.patch_count;
-const chosen = () => [...view.kept].sort((a, b) => a - b);
+const inOrder = (indexes) => [...indexes].sort((a, b) => a - b);
 
 // -- reading
 
@@ -73,7 +74,7 @@ async function choose(indexes, keep) {
   const moved = new Set();
   let seen = null;
   for (let rounds = 0; kept.size && rounds < 100; rounds += 1) {
-    seen = kept.size === view.whole.patch_count ? view.whole : await read({ id: view.id, only: [...kept].sort((a, b) => a - b) });
+    seen = kept.size === view.whole.patch_count ? view.whole : await read({ id: view.id, only: inOrder(kept) });
     const errors = newErrors(seen);
     if (!errors.length) break;
     for (const issue of errors) {
@@ -104,13 +105,13 @@ const essence = (seen) =>
 async function apply() {
   if (!open()) return;
   const shownBefore = essence(view.seen);
-  const only = everything() ? {} : { only: chosen() };
+  const only = everything() ? {} : { only: inOrder(view.kept) };
   const now = await read({ id: view.id, ...only });
   if (now.state !== "proposed" || now.valid === false || essence(now) !== shownBefore) {
     const dropped = [...Array(view.whole.patch_count).keys()].filter((index) => !view.kept.has(index));
     await load(view.id);
     if (open() && dropped.length) await choose(dropped, false);
-    if (now.state !== "proposed") return say(`It was ${now.state} meanwhile; nothing was applied.`);
+    if (now.state !== "proposed") return say(`It is ${now.state} already.`);
     return say(stale() ? "The plan has changed: this proposal no longer fits. Nothing was applied." : "The plan has changed. This is what would happen now; look again, then apply.");
   }
   say("Applying. Your client may ask you to confirm.");
@@ -149,14 +150,15 @@ let queue = Promise.resolve();
 function act(work, { focus } = {}) {
   queue = queue.then(async () => {
     $("card").setAttribute("aria-busy", "true");
-    let failure = null;
+    view.failure = null;
     try {
       await work();
     } catch (error) {
-      failure = error instanceof Refused ? await afterRefusal(error) : { error, again: work };
+      view.failure = error instanceof Refused ? await afterRefusal(error) : { error, again: work };
     }
+    if (view.failure) say(""); // the notice tells
     $("card").setAttribute("aria-busy", "false");
-    render(failure);
+    render();
     const active = document.activeElement;
     if (focus && (active === document.body || !active.checkVisibility())) $(focus).focus();
   });
@@ -181,10 +183,10 @@ const say = (text) => { $("status").textContent = plain(text); };
 
 // -- drawing
 
-function render(failure = null) {
-  const { whole } = view;
+function render() {
+  const { whole, failure } = view;
   const state = stale() ? "stale" : whole?.state;
-  $("notices").replaceChildren(...notices(failure).filter(Boolean));
+  $("notices").replaceChildren(...notices());
   if (!whole) {
     if (failure) mark("error", failure.error instanceof Refused ? "Refused" : "No answer");
     if (failure) $("summary").textContent = "There is nothing to review";
@@ -224,22 +226,22 @@ function metaText(whole) {
 }
 
 function notice(kind, title, ...children) {
-  return make("div", { class: `notice ${kind}`, role: kind === "error" ? "alert" : undefined }, make("h2", {}, title), ...children);
+  return make("div", { class: `notice ${kind}`, role: kind === "error failure" ? "alert" : undefined }, make("h2", {}, title), ...children);
 }
 
-function notices(failure) {
+function notices() {
   const told = [];
-  const { whole, seen } = view;
+  const { whole, seen, failure } = view;
   const effect = seen || whole || {};
   const lines = (issues) => make("ul", {}, ...issues.map((issue) => make("li", {}, issueText(issue))));
   if (failure?.error instanceof Refused) {
     const { error } = failure;
     const title = error.details.some(({ message }) => message === error.message) ? "The server refused" : written(error.message);
-    told.push(notice("error", title, error.details.length ? lines(error.details.slice(0, 20)) : undefined));
+    told.push(notice("error failure", title, error.details.length ? lines(error.details.slice(0, 20)) : undefined));
   } else if (failure) {
     const again = make("button", { type: "button" }, "Try again");
     again.addEventListener("click", () => act(failure.again, { focus: "summary" }));
-    told.push(notice("error", "The call did not get through", make("p", {}, written(failure.error.message)), failure.again ? again : undefined));
+    told.push(notice("error failure", "The call did not get through", make("p", {}, written(failure.error.message)), failure.again ? again : undefined));
   }
   if (stale() && effect.conflicts?.length) told.push(conflictNotice(effect));
   const errors = (effect.issues || []).filter((issue) => issue.severity !== "warning");
@@ -258,7 +260,7 @@ const issueText = ({ patch_index: index, message, hint }) =>
 
 function conflictNotice({ conflicts, conflicts_total: total = conflicts.length }) {
   const items = conflicts.map(({ patch_index: index, key, field, base, current, proposed }) =>
-    make("li", {}, make("b", {}, written(key)), ` ${field.replaceAll("_", " ")} `, make("span", { class: "quiet" }, `patch ${index}`),
+    make("li", {}, make("b", {}, written(key)), " ", written(field.replaceAll("_", " ")), " ", make("span", { class: "quiet" }, `patch ${index}`),
       make("dl", {}, ...[["was", base], ["is now", current], ["proposed", proposed]].flatMap(([name, value]) =>
         [make("dt", {}, name), make("dd", {}, written(shown(field, value)))]))));
   return notice("error conflict", `${count(total, "conflict")} with the current plan`, make("ul", {}, ...items),
@@ -309,11 +311,19 @@ function follow(context = {}) {
   for (const [name, value] of Object.entries(context.styles?.variables || {})) {
     if (name.startsWith("--") && value) root.style.setProperty(name, value);
   }
-  if (context.locale) view.locale = context.locale;
-  if (context.timeZone) view.timeZone = context.timeZone;
+  const { locale = view.locale, timeZone = view.timeZone } = context;
+  if (isKnown(locale, timeZone)) Object.assign(view, { locale, timeZone });
   const insets = context.safeAreaInsets;
   if (insets) document.body.style.padding = `${insets.top}px ${insets.right}px ${insets.bottom}px ${insets.left}px`;
   if (view.whole) render();
+}
+
+function isKnown(locale, timeZone) {
+  try {
+    return Boolean(new Intl.DateTimeFormat(locale, { timeZone }));
+  } catch {
+    return false; // the reader's own, then
+  }
 }
 
 function receive(result) {

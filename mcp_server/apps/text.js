@@ -6,7 +6,6 @@ const DECEPTIVE =
 const LONGEST = 700; // characters of one value
 const MOST_ITEMS = 20; // of one list
 const FIELDS = { estimated_minutes: "estimate", actual_minutes: "spent", depends_on: "waits for", acceptance_criteria: "criteria" };
-const OPENLY = { null: "none", "": "none", "[]": "none", "{}": "none" };
 
 const plain = (text) => text.replace(DECEPTIVE, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
 const cut = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}… (+${text.length - LONGEST} characters)` : text);
@@ -32,8 +31,9 @@ function minutes(value) {
 }
 
 function shown(name, value) {
-  const empty = OPENLY[typeof value === "object" ? JSON.stringify(value) : value];
-  if (empty) return name === "parent" ? "top level" : empty;
+  if (value === null || value === undefined || value === "" || (typeof value === "object" && !Object.keys(value).length)) {
+    return name === "parent" ? "top level" : "none";
+  }
   if (name.endsWith("_minutes")) return minutes(value);
   if (Array.isArray(value)) return value.map((item) => (typeof item === "string" ? item : JSON.stringify(item))).join(", ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);

@@ -63,7 +63,7 @@ class Card:
         return result.structured_content or {}
 
     async def notify(self, event: str, **params: Any) -> None:
-        await self.page.run(f"post({json.dumps({'method': f'ui/notifications/{event}', 'params': params})})")
+        await self.post({"method": f"ui/notifications/{event}", "params": params})
 
     async def pass_on(self, message: dict[str, Any]) -> None:
         called = message["params"]
@@ -72,7 +72,11 @@ class Card:
             answer: dict[str, Any] = {"result": as_json(await self.server(called["name"], called["arguments"]))}
         except (MCPError, ConnectionError) as lost:
             answer = {"error": {"code": -32000, "message": str(lost)}}
-        await self.page.run(f"post({json.dumps({'id': message['id'], **answer})})")
+        await self.post({"id": message["id"], **answer})
+
+    async def post(self, message: dict[str, Any]) -> None:
+        """Send the card a message, as JSON: a literal of JavaScript would take some keys for more than keys."""
+        await self.page.run(f"post(JSON.parse({json.dumps(json.dumps(message))}))")
 
     async def settled(self) -> None:
         """Wait until the card has done all it was told to."""

@@ -270,6 +270,23 @@ async def test_text_of_users_is_shown_and_never_read(card: Card) -> None:
     assert await card.see("document.getElementById('changes').scrollWidth <= document.getElementById('changes').clientWidth")
 
 
+async def test_values_are_told_from_words_that_scripts_know(card: Card) -> None:
+    fields = {"assignee": "constructor", "description": "null", "tags": ["toString", "{}"], "custom": {"__proto__": "x"}}
+    await propose(card, update("WEB-4", **fields))
+
+    assert " ".join((await card.text("#changes .fields")).split()).replace("before: ", "").replace("after: ", "") == (
+        'description none → null tags toString {} assignee none → constructor custom none → {"__proto__":"x"}'
+    )
+
+
+async def test_a_host_that_names_no_known_place_or_language_changes_nothing_else(card: Card) -> None:
+    await card.open(await card_html(card.tools), locale="no such language", timeZone="Nowhere/At_All", theme="dark")
+    await propose(card, update("WEB-4", title="Web pages"))
+
+    assert await card.state() == "proposed"
+    assert await card.see("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 29)"
+
+
 async def test_a_set_of_500_patches_stays_usable(card: Card) -> None:
     new = [{"op": "create_task", "project": "WEB", "fields": {"title": f"Task {number}"}} for number in range(500)]
     await propose(card, *new)
@@ -438,4 +455,5 @@ async def test_the_rules_of_approval_hold_for_the_card_too(
         await card.click("#apply")
 
         assert sentence in await card.text("#notices")
+        assert await card.text("#status") == ""
         assert await card.state() == "proposed"
