@@ -28,7 +28,7 @@ done WEB-3 | start WEB-3 | block WEB-3 | review WEB-3 | cancel WEB-3 | reopen WE
 assign WEB-3 to @ana | unassign WEB-3
 due WEB-3 2026-12-01 | due WEB-3 friday | due WEB-3 none (start dates: WEB-3 starts 2026-12-01)
 estimate WEB-3 2h | priority WEB-3 high | tag WEB-3 #api #ui | untag WEB-3 #api
-WEB-3 after WEB-2 (waits for it) | WEB-3 not after WEB-2
+WEB-3 after WEB-2 (waits for it) | block WEB-3 by WEB-2 (the same) | WEB-3 not after WEB-2
 move WEB-9 under WEB-2 | move WEB-9 before WEB-4 | move WEB-9 under WEB-2 after WEB-4 | move WEB-9 to the top level
 rename WEB-3 to New title | delete WEB-3
 add New task (2h, @ana) | add New task under WEB-2 | split WEB-3: first; second; third"""
@@ -49,9 +49,14 @@ _STATUS_VERBS = {
     "open": TaskStatus.TODO,
 }
 _VERBS = "|".join(
-    [*_STATUS_VERBS, *"mark set move rename assign unassign due estimate priority tag untag delete remove split add".split()]
+    [
+        *_STATUS_VERBS,
+        *"mark set move rename assign reassign unassign due estimate priority tag untag delete remove split add".split(),
+    ]
 )
-_AFTER_KEY = r"(?:is|are|due|starts?|not|no longer|after|depends?|needs?|waits?|blocked|done|under|estimate|priority|!|@|~)"
+_AFTER_KEY = (
+    r"(?:is|are|due|starts?|not|no longer|after|depends?|needs?|waits?|blocked|done|under|estimate|takes?|priority|!|@|~)"
+)
 _BOUNDARY = re.compile(
     rf"(?:[.;!]|,(?:\s*and)?(?:\s+then)?|\s+and(?:\s+then)?|\s+then)\s+"
     rf"(?=(?:please\s+)?(?:(?:{_VERBS})\s+{_KEY}\b|{_KEYS}\s+{_AFTER_KEY}|add\s))",
@@ -328,7 +333,7 @@ _TO = r"\s*(?::|=|\bto\b|\bas\b|\bby\b|\bon\b)?\s*"
 
 # The first row that fits the whole command decides.
 _FREE_TEXT = _table(
-    (rf"rename\s+{_ONE}\s*(?::|\s(?:to|as)\s)\s*(?P<value>\S.*)", _Commands.rename),
+    (rf"rename\s+{_ONE}\s*(?::|\s(?:to|as)\s|(?=[\"'\u201c\u201e\u00ab]))\s*(?P<value>\S.*)", _Commands.rename),
     (rf"split\s+{_ONE}\s*(?::|\sinto\b:?)\s*(?P<value>\S.*)", _Commands.split),
     (rf"add\s+(?P<value>\S.*?)\s+(?P<link>under|to|below)\s+(?P<place>{_KEY}|[A-Za-z][A-Za-z0-9]{{1,9}})\.?", _Commands.add),
     (r"add(?P<place>)(?P<link>)\s+(?P<value>\S.*)", _Commands.add),
@@ -336,15 +341,16 @@ _FREE_TEXT = _table(
 _PLAIN = _table(
     (rf"(?P<verb>{'|'.join(_STATUS_VERBS)})\s+{_ON}", _Commands.status),
     (rf"(?:mark|set)\s+{_ON}\s+(?:as\s+|to\s+)?(?P<value>[A-Za-z'][A-Za-z' _-]*)", _Commands.state),
+    (rf"block\s+{_ON}\s+(?:by|on|until)\s+{_OTHERS}", _Commands.wait),
     (rf"unassign\s+{_ON}", _Commands.unassign),
-    (rf"assign\s+{_ON}\s+(?:to\s+)?(?P<value>\S.*)", _Commands.assign),
+    (rf"(?:re)?assign\s+{_ON}\s+(?:to\s+)?(?P<value>\S.*)", _Commands.assign),
     (rf"{_ON}\s+(?P<value>@\S+)", _Commands.assign),
     (rf"due\s+{_ON}{_TO}(?P<value>\S.*)", _Commands.due),
     (rf"{_ON}\s+(?:is\s+|are\s+)?due{_TO}(?P<value>\S.*)", _Commands.due),
     (rf"start\s+{_ON}{_TO}(?P<value>\S.*)", _Commands.starts),
     (rf"{_ON}\s+starts?{_TO}(?P<value>\S.*)", _Commands.starts),
     (rf"estimate\s+{_ON}{_TO}(?P<value>\S.*)", _Commands.estimate),
-    (rf"{_ON}\s+(?:estimate{_TO}|~\s*)(?P<value>\S.*)", _Commands.estimate),
+    (rf"{_ON}\s+(?:estimate{_TO}|takes?\s|~)\s*(?P<value>\S.*)", _Commands.estimate),
     (rf"priority\s+{_ON}{_TO}(?P<value>\S+)", _Commands.priority),
     (rf"{_ON}\s+(?:priority{_TO}|!(?=[A-Za-z]))(?P<value>\S+)", _Commands.priority),
     (rf"tag\s+{_ON}{_TO}(?P<value>\S.*)", _Commands.tag),

@@ -91,6 +91,10 @@ def parse_plan(
     target = project if project is not None else PROJECT_REF
     tasks = [_task_patch(index, item, target, descriptions.get(index, "")) for index, item in enumerate(draft.items)]
     comments = list(_comment_patches(draft))
+    if not created and not tasks:
+        raise ValidationFailed(
+            "The plan has no tasks to add to the project.", hint="write at least one, such as `- [ ] First task`"
+        )
     if len(created) + len(tasks) + len(comments) > MAX_PATCHES:
         raise _too_many("tasks and comments")
     return ParsedPlan(

@@ -37,6 +37,7 @@ def import_outline(ctx: Context, request: ImportRequest, *, dry_run: bool = Fals
         project = ctx.read(lambda tx: live_project(tx, request.project or "")).key
     parsed = parse_plan(
         request.content,
+        format=request.format,
         project=project,
         name=request.name,
         sequential=request.sequential,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from core.errors import ValidationFailed
 from core.rules.plan import ParsedPlan, parse_plan
 
 TODAY = date(2026, 11, 23)  # a Monday
@@ -21,6 +22,16 @@ def parse(content: str, **settings: Any) -> ParsedPlan:
         "max_depth": 5,
     }
     return parse_plan(content, **(defaults | settings))
+
+
+def parse_into_web(content: str, **settings: Any) -> ParsedPlan | None:
+    """Parse for an existing project; None if there is no task to add, such as where a text states only fields of a project."""
+    try:
+        return parse(content, project="WEB", **settings)
+    except ValidationFailed as refusal:
+        if "no tasks to add" in str(refusal):
+            return None
+        raise
 
 
 @dataclass(frozen=True)

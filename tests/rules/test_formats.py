@@ -161,6 +161,7 @@ def test_json_that_is_no_export_is_refused_with_what_is_missing(text: str) -> No
         (TASKPAPER, OutlineFormat.TASKPAPER),
         (TODO_TXT, OutlineFormat.TODO_TXT),
         (OPML, OutlineFormat.OPML),
+        (BOMB, OutlineFormat.OPML),
         ("Title,Status\nOne,Done\n", OutlineFormat.CSV),
         ('{\n  "format": "orchestrator/1"', OutlineFormat.JSON),
         ("# Plan\n\n- [ ] One @due(2026-12-01)\n", OutlineFormat.MARKDOWN),

@@ -23,7 +23,7 @@ def find_format(content: str) -> OutlineFormat:
     start = content.removeprefix("\ufeff").lstrip()[:200]
     if re.match(r'\{\s*"(?:success|format|exported_at|project|tasks|comments)"\s*:', start):
         return OutlineFormat.JSON
-    if re.match(r"<\?xml|<opml", start) and "<opml" in content[:10_000]:
+    if re.match(r"<\?xml|<!DOCTYPE|<opml", start) and "<opml" in content[:10_000]:
         return OutlineFormat.OPML
     if is_table(content):
         return OutlineFormat.CSV
