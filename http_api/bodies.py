@@ -12,6 +12,7 @@ from typing import Any, get_origin
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.datastructures import QueryParams
 
 from core.bodies import read_bounded
 from core.errors import DomainError, ValidationFailed
@@ -43,7 +44,7 @@ class JsonRequest(Request):
     """A request whose body has been read and parsed already."""
 
     def __init__(self, request: Request, content: bytes, value: Any) -> None:
-        super().__init__(request.scope, request.receive)
+        vars(self).update(vars(request))  # headers and query have been read as well
         self._content = content
         self._value = value
 
@@ -64,11 +65,8 @@ class StrictRoute(APIRoute):
         reads = body is not None or "POST" in (self.methods or ())
 
         async def strict(request: Request) -> Response:
-            if unknown := request.query_params.keys() - known:
-                raise _unknown_parameters(unknown, known)
-            given = Counter(name for name, _ in request.query_params.multi_items())
-            if repeated := [name for name, times in given.items() if times > 1 and name not in lists]:
-                raise _repeated_parameters(repeated)
+            if request.scope["query_string"]:
+                _check_query(request.query_params, known, lists)
             if not reads:
                 return await answer(request)
             _check_media_type(request)
@@ -94,6 +92,14 @@ class StrictRoute(APIRoute):
             else:
                 kinds[parameter.alias] = kind
         return frozenset(kinds), frozenset(name for name, kind in kinds.items() if get_origin(kind) is list)
+
+
+def _check_query(query: QueryParams, known: frozenset[str], lists: frozenset[str]) -> None:
+    if unknown := query.keys() - known:
+        raise _unknown_parameters(unknown, known)
+    given = Counter(name for name, _ in query.multi_items())
+    if repeated := [name for name, times in given.items() if times > 1 and name not in lists]:
+        raise _repeated_parameters(repeated)
 
 
 def _require_empty(value: Any) -> None:

@@ -45,6 +45,9 @@ class ProjectRecord:
     deleted_at: datetime | None = None
     deletion_id: str | None = None
 
+    def __copy__(self) -> "ProjectRecord":
+        return ProjectRecord(*_PROJECT_VALUES(self))  # a third of the time of the generic way
+
 
 @dataclass(slots=True)
 class TaskRecord:
@@ -84,9 +87,10 @@ class TaskRecord:
     leaf_completed: int = 0
 
     def __copy__(self) -> "TaskRecord":
-        return TaskRecord(*_TASK_VALUES(self))  # a third of the time of the generic way
+        return TaskRecord(*_TASK_VALUES(self))
 
 
+_PROJECT_VALUES = attrgetter(*(item.name for item in fields(ProjectRecord)))
 _TASK_VALUES = attrgetter(*(item.name for item in fields(TaskRecord)))
 
 
