@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.storage.interface import Transaction
 from core.storage.sql import upgrade
 from core.wiring import Orchestrator
+from schemas.projects import ProjectQuery
 from schemas.search import SearchQuery
 from tests.storage.builders import creation, project, proposal, revision
 from tests.storage.conftest import opened
@@ -302,6 +303,31 @@ def test_a_file_in_a_folder_of_somebody_else_is_refused(migrated_file: Path, nam
         message = as_nobody(lambda: prepare(Path(closed) / name))
 
     assert message == "The database file cannot be opened: Permission denied."
+
+
+@pytest.mark.parametrize("instead", ["nothing", "another"])
+def test_a_file_that_was_moved_away_is_not_written_any_more_until_it_is_back(
+    migrated_file: Path, tmp_path: Path, instead: str
+) -> None:
+    path = Path(shutil.copy(migrated_file, tmp_path / "plans.db"))
+    storage = opened(f"sqlite:///{path}")
+    storage.prepare(create=False, migrate=False)
+
+    def count() -> int:
+        return len(storage.read("default", lambda tx: tx.list_projects(ProjectQuery())).projects)
+
+    assert count() == 0
+    path.rename(tmp_path / "away.db")
+    if instead == "another":
+        shutil.copy(migrated_file, path)
+    for call in (count, storage.check, lambda: storage.write("default", lambda tx: tx.list_api_keys())):
+        with pytest.raises(DatabaseError, match="moved, deleted or replaced") as caught:
+            call()
+        assert caught.value.details[0].hint == "put it back, or restart to open what is there now"
+
+    (tmp_path / "away.db").replace(path)
+    assert count() == 0
+    storage.close()
 
 
 START = """

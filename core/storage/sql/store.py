@@ -24,6 +24,7 @@ from core.storage.sql.idempotency import IdempotencyKeys
 from core.storage.sql.jobs import Jobs
 from core.storage.sql.loading import Loading
 from core.storage.sql.past import PastReads
+from core.storage.sql.presence import Presence
 from core.storage.sql.projects import ProjectReads
 from core.storage.sql.rounds import Round, Rounds, Saved
 from core.storage.sql.saving import Saving
@@ -71,6 +72,7 @@ class SqlStorage:
         self._watches: list[DatabaseWatch] = []
         self._rounds = Rounds()
         self._checkpoints = Checkpoints(engines.sqlite_path(engine.url)) if self._is_sqlite else None
+        self._presence = Presence(engines.sqlite_path(engine.url)) if self._is_sqlite else None
 
     def read(self, workspace: str, work: Callable[[Transaction], T]) -> T:
         """Return `work(tx)` on one consistent state."""
@@ -134,6 +136,8 @@ class SqlStorage:
         raise StorageBusy
 
     def _begin(self, engine: Engine, transaction: ExitStack, workspace: str, *, locking: bool) -> SqlTransaction:
+        if self._presence is not None:
+            self._presence.require()
         round_ = self._rounds.current
         if round_ is not None and (round_.begun or engine is self._writer):
             part = transaction.enter_context(round_.part())
@@ -147,13 +151,16 @@ class SqlStorage:
 
     def prepare(self, *, create: bool, migrate: bool) -> None:
         """Open and check the database; create or upgrade it where allowed. Raises DatabaseError with the way out."""
-        if self._is_sqlite:
+        if self._presence is not None:
             upgrade.prepare_sqlite(self._writer, self._reader, create=create)
+            self._presence.remember()
         else:
             upgrade.prepare_postgresql(self._writer, migrate=migrate or self._settings.auto_migrate)
 
     def check(self) -> None:
         """Raise DatabaseError unless the database answers and its schema is the one this program knows."""
+        if self._presence is not None:
+            self._presence.require()
         with translated(place=self._place), self._reader.connect() as connection:
             upgrade.require_current(connection, self._place)
 
