@@ -20,7 +20,7 @@ run: $(VENV)/.runtime ## start the REST gateway on 127.0.0.1:8000 (sets everythi
 setup: $(VENV)/.dev ## install everything, tools included; commands are in .venv/bin
 	@echo "Ready: $(BIN)/orchestrator, $(BIN)/orchestrator-api, $(BIN)/orchestrator-mcp"
 
-test: $(VENV)/.dev ## run all tests; PostgreSQL's are skipped where none answers
+test: $(VENV)/.dev ## run all tests; those of PostgreSQL and of the browser are skipped where there is none
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 coverage: $(VENV)/.dev ## every branch that validates, applies and reverts patch sets has its example test, or it fails
