@@ -41,9 +41,7 @@ _PATCH_SET_ID = re.compile(r"ps_[0-9a-z]+")
 
 @app.command("import")
 def import_plan(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="The plan: Markdown, CSV, or an export in JSON; - reads standard input.")
-    ],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The plan, in Markdown or another format; - reads standard input.")],
     project: Annotated[str | None, typer.Option(metavar="KEY", help="Add to this project instead of creating one.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the new project, unless the plan has a title.")] = None,
     sequential: Annotated[bool, typer.Option("--sequential", help="Numbered items wait for the one before them.")] = False,

@@ -145,9 +145,10 @@ async def import_outline(
     name: Annotated[Name | None, Field(description="of a new project without a heading")] = None,
     sequential: Annotated[bool, Field(description="numbered items wait for the one before")] = False,
 ) -> CallToolResult:
-    """Turn a written Markdown plan (headings, bullets, checkboxes, estimates, @owners, dates, "after X") into a proposal,
-    by rules and without a model; nothing is applied. Use it for long plans, propose_patch_set for short ones. Returns id,
-    diff and unused lines. Example: {"content": "# Launch\\n- [ ] API (2h) @ana"}"""
+    """Turn a written plan (Markdown with bullets, checkboxes, estimates, @owners, dates, "after X"; or CSV, OPML, TaskPaper,
+    todo.txt, an export) into a proposal, by rules and without a model; nothing is applied. Use it for long plans,
+    propose_patch_set for short ones. Returns id, diff and unused lines.
+    Example: {"content": "# Launch\\n- [ ] API (2h) @ana"}"""
     core = await services_context(ctx)
     request = ImportRequest(content=content, project=project, name=name, sequential=sequential)
     planned = await core.run_long(planning.import_outline, request)

@@ -1,6 +1,5 @@
 """The labelled plans of tests/data/corpus, and how far a parsed plan agrees with its labels."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,12 @@ class Score:
 
 
 def plans() -> list[Path]:
-    return sorted(path for path in CORPUS.iterdir() if path.suffix not in (".labels", "") and path.name != "README.md")
+    return sorted(path for path in CORPUS.iterdir() if path.is_file() and path.suffix != ".labels" and path.name != "README.md")
 
 
-def score(path: Path) -> Score:
+def score(path: Path, labels: Path | None = None) -> Score:
     """Compare what is read with the labels, field by field; tasks are matched by title."""
-    project, tasks = _labels(path.with_suffix(".labels").read_text(encoding="utf-8"))
+    project, tasks = _labels((labels or path.with_suffix(".labels")).read_text(encoding="utf-8"))
     with path.open(encoding="utf-8", newline="") as file:
         plan = read(file.read())
     found = _found(plan)
@@ -108,6 +107,6 @@ def _normal(fields: Said) -> Said:
     return {name: value for name, value in fields.items() if (name, value) != ("status", "todo")}
 
 
-def scores() -> Iterator[tuple[str, Score]]:
-    for path in plans():
-        yield path.name, score(path)
+def scores() -> dict[str, Score]:
+    """Return the score of each plan of the corpus."""
+    return {path.name: score(path) for path in plans()}

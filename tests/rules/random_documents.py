@@ -49,7 +49,7 @@ class Author:
         self.words = 0
 
     def write(self, format: OutlineFormat) -> str:
-        """Return a document of up to 14 lines, rows or nodes, with something in it."""
+        """Return a document of a few lines, rows or nodes, with something in it."""
         text = WRITERS[format](self)
         return text if text.strip() else text + self.word()
 
@@ -95,7 +95,7 @@ class Author:
 
     def _nodes(self, depth: int) -> str:
         nodes = []
-        for _ in range(self.random.randint(1 if depth == 0 else 0, 4)):
+        for _ in range(self.random.randint(1 if depth == 0 else 0, 2)):
             attributes = " ".join({self.random.choice(ATTRIBUTES) for _ in range(3)})
             while "{}" in attributes:
                 attributes = attributes.replace(

@@ -6,7 +6,7 @@ from tests.rules.corpus import plans, scores
 
 
 def test_at_least_98_percent_of_the_labelled_fields_are_right_and_none_is_invented() -> None:
-    found = dict(scores())
+    found = scores()
 
     wrong = [line for score in found.values() for line in score.wrong]
     stated = sum(score.stated for score in found.values())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rules.corpus import CORPUS, score
 from tests.rules.plans import PlanReader, read
 
 PLANS = Path(os.environ.get("REAL_PLANS", Path(__file__).parents[3] / "shared" / "plans"))
@@ -51,6 +52,14 @@ def test_the_stated_phase_dependencies_are_linked(checklist: PlanReader) -> None
         "Phase 5": ["Phase 4"],
         "Phase 6": ["Phase 3", "Phase 4", "Phase 5"],
     }
+
+
+@pytest.mark.parametrize("name", ["neo4j-export-tasks", "hierarchical-planner-mvp"])
+def test_every_field_of_their_labels_is_right_and_none_is_invented(name: str) -> None:
+    result = score(PLANS / f"{name}.md", CORPUS / "shared" / f"{name}.labels")
+
+    assert (result.wrong, result.invented) == ([], [])
+    assert result.right == result.stated > 200
 
 
 def test_only_dividing_lines_are_left_and_nothing_is_asked(checklist: PlanReader, breakdown: PlanReader) -> None:
