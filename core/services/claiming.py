@@ -190,7 +190,7 @@ class _NotClaimable(Exception):
             current=task.claimed_by if taken else False,
             proposed=claimer if taken else True,
         )
-        way_on = "claim without naming a task to get one that is ready"
+        way_on = "take one that is ready: claim_task without a task gives the best, GET /tasks/next lists them"
         refusal = ConcurrentUpdate([conflict], f"{task.key} {self._why()}; {way_on}.")
         refusal.details = [detail.model_copy(update={"hint": way_on}) for detail in refusal.details]
         return refusal

@@ -261,7 +261,7 @@ async def test_another_agents_claim_is_respected_with_a_way_on(tmp_path: Path) -
 
     assert refused.code == "CONCURRENT_UPDATE"
     assert "WEB-1 is claimed by ana until " in refused.text
-    assert "claim without naming a task to get one that is ready" in refused.text
+    assert "claim_task without a task gives the best" in refused.text
     assert renewed["task"]["claimed_by"] == "ana"
 
 
