@@ -18,7 +18,7 @@ from core.patches.ranking import LightProject
 from core.patches.schedule import MAX_TASKS
 from core.patches.snapshot import Snapshot
 from core.services.answers import Preview, applied_answer, apply_answer, dry_run_answer
-from core.services.places import with_named_places
+from core.services.places import tell_places_of_today, with_named_places
 from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode, Issue
@@ -155,6 +155,7 @@ def preview_draft(ctx: Context, tx: Transaction, draft: Draft) -> Preview:
 def plan_draft(ctx: Context, tx: Transaction, draft: Draft, *, preview: bool) -> tuple[Snapshot, Plan]:
     selection = draft.selection
     snapshot = tx.load_snapshot(needs_of(selection, draft.base_revisions))
+    tell_places_of_today(tx, snapshot)
     result = plan(
         snapshot,
         selection,

@@ -6,7 +6,7 @@ import pytest
 
 from core.context import Context
 from core.errors import ConcurrentUpdate
-from core.services import patch_sets, projects
+from core.services import patch_sets, projects, reverting
 from schemas.changes import ApplyResponse
 from schemas.errors import Issue
 from schemas.patches import PatchSet
@@ -44,6 +44,36 @@ def test_a_place_is_told_by_its_parent_and_the_sibling_before_it(ctx: Context, w
     assert place.message == (
         "WEB-3 stands after WEB-4 at the top level now, not after WEB-2 below WEB-1; proposed is first below WEB-1"
     )
+
+
+@pytest.fixture
+def renumbered(ctx: Context, web: ApplyResponse) -> dict[str, int]:
+    """A base since when WEB-4 has left its place behind WEB-1, and the siblings there have got new numbers."""
+    last: Patch = {"op": "create_task", "project": "WEB", "fields": {"title": "Last"}}
+    base = patch_sets.apply_patch_set(ctx, PatchSet(patches=[last])).revisions
+    away = PatchSet(id="ps_0123456789abcdef", patches=[move("WEB-4", after="WEB-5")])
+    patch_sets.apply_patch_set(ctx, away)
+    for _ in range(40):  # halves one gap until it is exhausted
+        patch_sets.apply_patch_set(ctx, PatchSet(patches=[{"op": "create_task", "fields": {"title": "x"}, "after": "WEB-1"}]))
+    return base
+
+
+def test_a_task_that_is_back_where_it_was_is_no_conflict_though_its_siblings_were_renumbered(
+    ctx: Context, renumbered: dict[str, int]
+) -> None:
+    reverting.revert_patch_set(ctx, "ps_0123456789abcdef")
+
+    first = PatchSet(patches=[move("WEB-4", before="WEB-1")], base_revisions=renumbered)
+
+    assert patch_sets.apply_patch_set(ctx, first).totals.moved == 1
+
+
+def test_the_place_at_the_base_is_told_among_siblings_as_they_are_numbered_now(ctx: Context, renumbered: dict[str, int]) -> None:
+    preview = patch_sets.validate_patch_set(ctx, PatchSet(patches=[move("WEB-4", before="WEB-1")], base_revisions=renumbered))
+
+    (place,) = preview.conflicts
+    assert place.base == {"parent": None, "after": "WEB-7"}  # WEB-6, the first put behind WEB-1 since, got its place
+    assert place.current == {"parent": None, "after": "WEB-5"}
 
 
 def test_a_place_below_a_new_task_is_its_first(ctx: Context, web: ApplyResponse) -> None:
