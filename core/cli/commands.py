@@ -269,12 +269,12 @@ def show_item(key: ItemKey, revision: Then = None, as_json: Json = False) -> Non
     """Show a project with its tree of tasks, or one task with its details."""
 
     def work(session: Session) -> "ProjectHierarchy | TaskDetail":
-        from core.cli.inputs import either_kind
+        from core.cli.inputs import either_kind, project_name
         from core.services.projects import get_hierarchy
         from core.services.tasks import get_task
 
         if revision is not None:
-            return session.call(get_hierarchy, key, revision=revision)
+            return session.call(get_hierarchy, project_name("--revision", key), revision=revision)
         return either_kind(key, project=lambda: session.call(get_hierarchy, key), task=lambda: session.call(get_task, key))
 
     from core.cli import views

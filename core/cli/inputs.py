@@ -132,6 +132,14 @@ def write_text(path: Path, text: str) -> None:
         raise BadInput(ErrorCode.VALIDATION_ERROR, f"{path} cannot be written: {error.strerror}") from None
 
 
+def project_name(option: str, name: str) -> str:
+    """Return the name of a project, which `option` is only for."""
+    if task := TASK_KEY.fullmatch(name):
+        message = f"{option} is for whole projects; name {task[1]}, or ask for the history of {name}"
+        raise BadInput(ErrorCode.VALIDATION_ERROR, message)
+    return name
+
+
 def either_kind(name: str, *, project: Callable[[], P], task: Callable[[], T]) -> P | T:
     """Return what the one of two calls returns that is for the kind of item that a key or id names."""
     from core.errors import DomainError

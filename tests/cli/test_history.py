@@ -26,6 +26,14 @@ def project(cli: Cli, proposal: dict[str, Any]) -> str:
     return key
 
 
+def test_a_revision_is_one_of_a_project_and_not_of_a_task(cli: Cli, project: str) -> None:
+    refusal = cli.refusal("show", f"{project}-3", "--revision", "1", exit_code=2)
+
+    assert (
+        refusal == f"VALIDATION_ERROR: --revision is for whole projects; name {project}, or ask for the history of {project}-3\n"
+    )
+
+
 def test_a_page_behind_the_last_one_says_how_much_there_is(cli: Cli, project: str) -> None:
     assert cli.text("list", "--page", "2") == "no projects on page 2; there are 1 in all\n"
     assert cli.text("patch-sets", "--page", "2") == "no patch sets on page 2; there are 3 in all\n"
