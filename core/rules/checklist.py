@@ -9,6 +9,7 @@ from datetime import date
 from core.rules.markdown import read_document
 from core.rules.outline import Reading, read_outline
 from core.rules.plan import Patch, parse_plan
+from schemas.planning import OutlineFormat
 from schemas.tasks import Task
 
 
@@ -35,6 +36,7 @@ def find_checklist(
         return None
     parsed = parse_plan(
         task.description,
+        format=OutlineFormat.MARKDOWN,
         project=project,
         name=None,
         sequential=False,
@@ -43,5 +45,9 @@ def find_checklist(
         days_per_week=days_per_week,
         max_depth=max_depth - task.depth - 1,
     )
-    patches = [patch if "parent" in patch else {**patch, "parent": task.key} for patch in parsed.patches]
+    patches = [{**patch, "parent": task.key} if _is_top(patch) else patch for patch in parsed.patches]
     return Checklist(patches, [planned.title for planned in parsed.tasks if planned.parent is None], parsed.questions)
+
+
+def _is_top(patch: Patch) -> bool:
+    return patch["op"] == "create_task" and "parent" not in patch

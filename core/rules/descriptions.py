@@ -45,6 +45,9 @@ def _first(draft: Draft, item: Item | None) -> str:
     exact = item.exact if item is not None else draft.project_exact
     stated = str(exact.fields.get("description", ""))
     title = _whole_title(draft, item)
+    if len(stated) > MAX_DESCRIPTION:
+        draft.leave(_title_line(draft, item), TOO_LONG)
+        stated = stated[:MAX_DESCRIPTION]
     if title and len(title) + 2 + len(stated) > MAX_DESCRIPTION:
         draft.leave(_title_line(draft, item), TOO_LONG)
         return stated

@@ -50,6 +50,19 @@ def test_a_plain_list_will_do_and_headings_and_prose_will_not(api: httpx2.Client
         assert "AI_PROVIDER" in error["details"][0]["hint"]
 
 
+def test_code_blocks_in_the_list_state_fields_and_comments_of_the_subtasks(api: httpx2.Client, task: dict[str, Any]) -> None:
+    describe(
+        api, task, '- [ ] One\n\n  ```json fields\n  {"actual_minutes": 5, "comments": ["Well."]}\n  ```\n\n- [ ] Two @done\n'
+    )
+
+    proposal = data(split(api, task))
+    data(api.post(f"/patch-sets/{proposal['id']}/apply", json={}))
+
+    first, _ = data(api.get(f"/tasks/{task['key']}"))["subtasks"]
+    assert first["actual_minutes"] == 5
+    assert [comment["body"] for comment in data(api.get(f"/tasks/{first['key']}"))["comments"]] == ["Well."]
+
+
 @pytest.mark.parametrize("count", [1, 21])
 def test_a_list_of_fewer_than_2_or_more_than_20_items_is_refused(api: httpx2.Client, task: dict[str, Any], count: int) -> None:
     describe(api, task, "\n".join(f"- [ ] Part {number}" for number in range(count)))

@@ -114,6 +114,13 @@ def test_opml_keeps_tree_notes_states_and_attributes() -> None:
     assert [entry.reason for entry in plan.plan.unparsed] == ["text of <ownerName>: only the title and the outlines are read"]
 
 
+def test_only_numbered_lines_wait_for_the_one_before_them_when_asked_to() -> None:
+    outline = "House\n  1. Walls\n  2. Roof\n    a) Beams\n    b) Tiles\n  Garden\n"
+
+    assert read(outline, sequential=True).waits == {"Roof": ["Walls"]}
+    assert read(TODO_TXT, sequential=True).waits == {}
+
+
 BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><opml><body><outline text="&b;"/></body></opml>'
 EXTERNAL = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><opml><body><outline text="&a;"/></body></opml>'
 

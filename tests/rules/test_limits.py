@@ -3,6 +3,7 @@
 import pytest
 
 from core.errors import BodyTooLarge, ValidationFailed
+from schemas.planning import OutlineFormat
 from tests.rules.plans import only_task, parse, read
 
 
@@ -99,3 +100,19 @@ def test_quotes_nested_beyond_reason_are_text() -> None:
     text = ">" * 5_000 + " deep\n- [ ] a\n"
 
     assert read(text).tree == ["a"]
+
+
+REPEATED = ("a" + "\n" * 300_000, "title,owner\n" + "," * 300_000, "- " + "@a " * 30_000, "a:\n- b @done" + " @x(" * 30_000)
+
+
+@pytest.mark.parametrize("text", REPEATED, ids=["blank lines", "commas", "tags", "parentheses"])
+def test_texts_that_repeat_one_thing_are_read_in_all_formats(text: str) -> None:
+    for format in (OutlineFormat.AUTO, OutlineFormat.OUTLINE, OutlineFormat.TASKPAPER, OutlineFormat.TODO_TXT, OutlineFormat.CSV):
+        assert parse(text, format=format).patches
+
+
+def test_notes_beyond_the_limit_of_a_description_are_cut_and_reported() -> None:
+    plan = parse(f'<opml><body><outline text="One" _note="{"n" * 10_001}"/></body></opml>')
+
+    assert plan.patches[1]["fields"] == {"title": "One", "description": "n" * 10_000}
+    assert [entry.reason for entry in plan.unparsed] == ["notes beyond the description's limit of 10,000 characters"]

@@ -42,14 +42,16 @@ def outline_of(lines: list[str], entries: Sequence[Entry], *, title: Entry | Non
     if heading is not None:
         heading.kind, heading.level = NodeKind.SECTION, 1
         root.children.append(heading)
-    siblings = Block(BlockKind.LIST, 0, len(lines), ordered=True)
+    numbered: dict[int, Block] = {}  # the lists of numbered entries, by the identity of what they are below
     above: list[tuple[int, Node]] = []
     for entry in entries:
         while above and above[-1][0] >= entry.depth:
             above.pop()
         parent = above[-1][1] if above else heading or root
         node = _node(entry, lines, parent)
-        node.is_task, node.number, node.siblings = True, entry.number, siblings
+        node.is_task, node.number = True, entry.number
+        if entry.number is not None:
+            node.siblings = numbered.setdefault(id(parent), Block(BlockKind.LIST, 0, len(lines), ordered=True))
         parent.children.append(node)
         above.append((entry.depth, node))
     return Document(lines, [], frozenset()), Outline(root, heading, [], Reading.STATED)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue, ValidationError
 
 from core.exports.table import COLUMNS, FORMULA
-from core.rules.descriptions import MAX_DESCRIPTION, TOO_LONG
+from core.rules.descriptions import MAX_DESCRIPTION
 from core.rules.draft import PROJECT, Draft
 from core.rules.exact import Exact
 from core.rules.fields import Fields
@@ -28,6 +28,7 @@ from schemas.projects import ProjectFields
 from schemas.tasks import TaskFields
 
 _SEPARATORS = ",;\t"
+MAX_CELLS = 1_000
 MAX_HEADINGS = 10_000  # characters of a line that is taken for headings unasked
 _EXACT = [Heading(name, Column(name), "minutes" if name.endswith("_minutes") else "") for name in COLUMNS]
 # With a column for one of these, titles are as written; without, they may hold markers.
@@ -59,8 +60,9 @@ class Table:
     lines: list[str]
     rows: list[Row]
     headings: Sequence[Heading]
-    assumed: str | None = None  # the column that is taken for that of the titles, as none is called so
-    broken: int | None = None  # the first line that is no CSV
+    assumed: str | None  # the column that is taken for that of the titles, as none is called so
+    wide: list[Row]  # those with more cells than any table of tasks
+    broken: int | None  # the first line that is no CSV
 
     @property
     def is_exact(self) -> bool:
@@ -83,7 +85,8 @@ def read_table(content: str) -> Table:
             start = reader.line_num
     except csv.Error:  # a cell of more than 131,072 characters, as after a quotation mark that is never closed
         broken = start
-    rows = [row for row in rows if any(cell.strip() for cell in row.cells)]
+    wide = [row for row in rows if len(row.cells) > MAX_CELLS]
+    rows = [row for row in rows if len(row.cells) <= MAX_CELLS and any(cell.strip() for cell in row.cells)]
     first = rows[0].cells if rows else []
     headings = _EXACT if first == list(COLUMNS) else _headings(first)
     known = {heading.column for heading in headings if heading.column}
@@ -99,7 +102,7 @@ def read_table(content: str) -> Table:
     for row in body:
         row.headings = headings
         row.cells = [_unguarded(cell if headings is _EXACT else cell.strip()) for cell in row.cells]
-    return Table([line.rstrip("\r\n") for line in lines], body, headings, assumed, broken)
+    return Table([line.rstrip("\r\n") for line in lines], body, headings, assumed, wide, broken)
 
 
 def is_table(content: str) -> bool:
@@ -121,11 +124,11 @@ def _separator(lines: list[str]) -> str:
 def _headings(names: list[str]) -> list[Heading]:
     """Return what the columns hold; only keys, tags and dependencies may have several."""
     headings: list[Heading] = []
-    several = (Column.KEY, Column.TAGS, Column.DEPENDS)
+    taken: set[Column | None] = set()
     for name in names:
         heading = read_heading(name.strip())
-        taken = heading.column not in several and any(one.column is heading.column for one in headings)
-        headings.append(Heading(heading.name, None) if taken else heading)
+        headings.append(Heading(heading.name, None) if heading.column in taken else heading)
+        taken |= {heading.column} - {Column.KEY, Column.TAGS, Column.DEPENDS}
     return headings
 
 
@@ -145,6 +148,9 @@ def draft_table(content: str, reader: MarkerReader, max_depth: int) -> Draft:
     if table.broken is not None:
         for line in range(table.broken, len(table.lines)):
             draft.leave(line, "is no CSV; a quotation mark may not be closed")
+    for row in table.wide:
+        for line in range(row.start, row.end):
+            draft.leave(line, f"a row of more than {MAX_CELLS:,} cells")
     if table.assumed is not None:
         draft.remark(0, f"no column is called Title or the like; '{table.assumed}' is taken for it")
     _Filler(draft, table).fill()
@@ -235,9 +241,6 @@ class _Filler:
         kept = [note for note in self._notes(row, item) if note]
         texts = [*row.texts(Column.DESCRIPTION), "\n".join(kept)]
         description = "\n\n".join(text for text in texts if text)
-        if len(description) > MAX_DESCRIPTION:
-            self.draft.leave(row.start, TOO_LONG)
-            description = description[:MAX_DESCRIPTION]
         if description:
             item.exact = Exact({**item.exact.fields, "description": description})
         self.draft.add(item)
@@ -304,7 +307,7 @@ class _Filler:
     def _append(self, index: int, note: str) -> None:
         item = self.draft.items[index]
         before = str(item.exact.fields.get("description", ""))
-        item.exact = Exact({**item.exact.fields, "description": f"{before}\n\n{note}".strip("\n")[:MAX_DESCRIPTION]})
+        item.exact = Exact({**item.exact.fields, "description": f"{before}\n\n{note}".strip("\n")})
 
     def _take_project(self, row: Row) -> None:
         fields: dict[str, JsonValue] = {"name": row.text(Column.TITLE)}

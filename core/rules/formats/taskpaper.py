@@ -14,8 +14,8 @@ from core.rules.vocabulary import find_priority
 _TASK = re.compile(r"\s*[-*+]\s+(?P<text>\S.*)")
 _PROJECT = re.compile(r"(?P<text>\s*[^\s:].*?):(?P<tags>(?:\s+@[\w.-]+(?:\([^()]*\))?)*)\s*")
 _TAG = re.compile(r"(?<!\S)@(?P<name>[\w.-]+)(?:\((?P<value>[^()]*)\))?(?!\S)")
-_OWN = re.compile(r"^\s*- .*(?<!\S)@(?:done|due|start|defer|priority|today|flag|cancelled|na|est)(?:\(|\s|$)", re.MULTILINE)
-_MARKDOWN = re.compile(r"^\s*(?:#{1,6} |[-*+] \[[ xX/-]\]|```)", re.MULTILINE)
+_OWN = re.compile(r"^[ \t]*- .*(?<!\S)@(?:done|due|start|defer|priority|today|flag|cancelled|na|est)(?:\(|\s|$)", re.MULTILINE)
+_MARKDOWN = re.compile(r"^[ \t]*(?:#{1,6} |[-*+] \[[ xX/-]\]|```)", re.MULTILINE)
 _MARKERS = {
     "due": "due",
     "deadline": "due",

@@ -18,12 +18,14 @@ from core.settings import Settings
 from core.wiring import Orchestrator
 from schemas.export import ExportDocument, ExportFormat
 from schemas.patches import PatchSet
-from schemas.planning import ImportRequest
+from schemas.planning import ImportRequest, OutlineFormat
 from schemas.primitives import Priority, ProjectStatus, TaskStatus
 from schemas.projects import ProjectFields
 from schemas.tasks import TaskFields
+from tests.rules.random_documents import WRITERS, Author
 
 EXAMPLES = int(os.environ.get("ROUND_TRIPS", "80"))
+DOCUMENTS = EXAMPLES // 8  # of each format
 PIECES = (
     "# Heading", "## Task 1.1: Part", "- item", "- [ ] box", "* [x] done", "1. first", "2) second", "a. one", "1.1 Part",
     "> quote", "```", "````json fields", "~~~", '{"title": "x"}', "---", "===", "| a | b |", "|--|--|", "<!-- no", "<b>", "[x]: http://x.org",
@@ -167,3 +169,13 @@ def test_a_project_survives_its_export_in_every_format(ctx: Context, patches: li
         assert content(again) == content(exported), format
         if format is not ExportFormat.JSON:
             assert without_keys(again, format) == without_keys(exported, format)
+
+
+@pytest.mark.parametrize("format", WRITERS)
+def test_what_was_imported_survives_its_export(ctx: Context, format: OutlineFormat) -> None:
+    for seed in range(DOCUMENTS):
+        answer = planning.import_outline(ctx, ImportRequest(content=Author(seed).write(format), format=format))
+        first = projects.export_project(ctx, patch_sets.apply_proposal(ctx, answer.patch_set.id).refs["$project"].id)
+
+        for exported in ExportFormat:
+            assert content(imported(ctx, render_export(first, exported))) == content(first), (seed, exported)
