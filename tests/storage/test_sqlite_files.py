@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -320,6 +321,7 @@ def test_a_file_that_was_moved_away_is_not_written_any_more_until_it_is_back(
     path.rename(tmp_path / "away.db")
     if instead == "another":
         shutil.copy(migrated_file, path)
+    wait_for_refusal(count)  # reads may go on for a moment
     for call in (count, storage.check, lambda: storage.write("default", lambda tx: tx.list_api_keys())):
         with pytest.raises(DatabaseError, match="moved, deleted or replaced") as caught:
             call()
@@ -328,6 +330,16 @@ def test_a_file_that_was_moved_away_is_not_written_any_more_until_it_is_back(
     (tmp_path / "away.db").replace(path)
     assert count() == 0
     storage.close()
+
+
+def wait_for_refusal(call: Callable[[], object], seconds: float = 30) -> None:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        try:
+            call()
+        except DatabaseError:
+            return
+        time.sleep(0.05)
 
 
 START = """

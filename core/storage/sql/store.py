@@ -37,6 +37,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 6
+_READ_WITHIN = 0.25  # seconds for which reads believe that their file is in its place
 _PAUSE_SECONDS = 0.02
 _OUTCOMES: dict[type[DomainError], Outcome] = {StorageBusy: Outcome.BUSY, DatabaseError: Outcome.FAILED}
 
@@ -137,7 +138,7 @@ class SqlStorage:
 
     def _begin(self, engine: Engine, transaction: ExitStack, workspace: str, *, locking: bool) -> SqlTransaction:
         if self._presence is not None:
-            self._presence.require()
+            self._presence.require(within=_READ_WITHIN if engine is self._reader else 0.0)
         round_ = self._rounds.current
         if round_ is not None and (round_.begun or engine is self._writer):
             part = transaction.enter_context(round_.part())
