@@ -1,15 +1,17 @@
 """Compare all that the database and the product's reads show with the reference, to the last field."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
 from schemas.export import ExportDocument
-from tests.model.state import Item, State
+from schemas.projects import Project
+from schemas.tasks import Task
+from tests.model.deriving import CLOSED, is_ready, tallied, waits_for
+from tests.model.state import PRIVATE, PROJECT_FIELDS, TASK_FIELDS, Item, State
 from tests.model.subject import Rows, Subject
 
-_CLOSED = ("completed", "cancelled")
 _FORMAL = {"workspace_id", "id", "key", "number", "project_id", "parent_id", "deletion_id"}
 
 
@@ -66,28 +68,6 @@ def _equal(what: str, found: Mapping[str, Item], expected: Mapping[str, Item]) -
             assert found[key].get(name, "absent") == item.get(name, "absent"), f"{key}.{name}"
 
 
-# -- what is counted
-
-
-def tallied(state: State) -> dict[str | None, Counter[str]]:
-    """Return counts by task, of what is below it, and by project."""
-    live = {key: task for key, task in state.tasks.items() if task["deletion"] is None}
-    parents = {task["parent"] for task in live.values()}
-    found: dict[str | None, Counter[str]] = {key: Counter() for key in (*state.tasks, *state.projects)}
-    for key, task in live.items():
-        project = found[task["project"]]
-        project.update(task_count=1, completed_task_count=task["status"] == "completed")
-        if task["parent"] is not None:
-            found[task["parent"]]["subtask_count"] += 1
-        if key in parents:
-            continue
-        project["estimated_minutes"] += task["estimated_minutes"] or 0
-        if task["status"] != "cancelled":
-            for above in (*state.above(key), task["project"]):
-                found[above].update(leaf_count=1, leaf_completed=task["status"] == "completed")
-    return found
-
-
 def _expected_projects(state: State, tallies: Mapping[str | None, Counter[str]]) -> dict[str, Item]:
     names = ("task_count", "completed_task_count", "leaf_count", "leaf_completed", "estimated_minutes")
     return {key: project | {name: tallies[key][name] for name in names} for key, project in state.projects.items()}
@@ -107,31 +87,38 @@ def _expected_tasks(state: State, tallies: Mapping[str | None, Counter[str]]) ->
 
 
 def compare_shown(document: ExportDocument, state: State, project: str, today: date) -> None:
-    """Hold what the product shows of a live project equal to the reference: order, edges, and all that is derived."""
+    """Hold what the product shows of a live project equal to the reference: fields, order, edges, and all that is derived."""
     tallies = tallied(state)
     shown = document.project
     assert (shown.key, shown.revision) == (project, state.projects[project]["revision"])
     assert shown.progress == _share(tallies[project])
+    assert _values(shown, PROJECT_FIELDS) == {name: state.projects[project][name] for name in PROJECT_FIELDS}
     outline = list(_outline(state, project))
     assert [task.key for task in document.tasks] == outline
     blocks = {key: sorted(task for task, target in state.edges if target == key and not state.is_gone(task)) for key in outline}
     for task in document.tasks:
         item = state.tasks[task.key]
         found = {name: getattr(task, name) for name in ("parent", "position", "is_ready", "is_overdue", "progress", "revision")}
-        expected = {
+        found |= _values(task, TASK_FIELDS) | {name: getattr(task, name) for name in PRIVATE}
+        expected = {name: item[name] for name in (*TASK_FIELDS, *PRIVATE)} | {
             "parent": item["parent"],
             "position": item["position"],
-            "is_ready": _is_ready(state, task.key, tallies),
-            "is_overdue": item["due_date"] is not None and item["due_date"] < today.isoformat() and item["status"] not in _CLOSED,
+            "is_ready": is_ready(state, task.key, tallies),
+            "is_overdue": item["due_date"] is not None and item["due_date"] < today.isoformat() and item["status"] not in CLOSED,
             "progress": _progress(item, tallies[task.key]),
             "revision": item["revision"],
         }
         assert found == expected, task.key
-        assert sorted(task.depends_on) == _waits_for(state, task.key), task.key
+        assert sorted(task.depends_on) == waits_for(state, task.key), task.key
         assert sorted(task.blocks) == blocks[task.key], task.key
     keys = {task.id: task.key for task in document.tasks}
     said = sorted((keys[comment.task_id], comment.author, comment.body) for comment in document.comments)
     assert said == sorted(comment[:3] for comment in state.comments if comment[0] in outline)
+
+
+def _values(shown: Project | Task, names: Collection[str]) -> Item:
+    """Return fields in the form of the reference: days and states as text."""
+    return shown.model_dump(mode="json", include=set(names))
 
 
 def _outline(state: State, project: str, parent: str | None = None) -> Any:
@@ -143,17 +130,6 @@ def _outline(state: State, project: str, parent: str | None = None) -> Any:
     for _, _, key in sorted(children):
         yield key
         yield from _outline(state, project, key)
-
-
-def _waits_for(state: State, key: str) -> list[str]:
-    return sorted(target for task, target in state.edges if task == key and not state.is_gone(target))
-
-
-def _is_ready(state: State, key: str, tallies: Mapping[str | None, Counter[str]]) -> bool:
-    if state.tasks[key]["status"] != "todo" or tallies[key]["subtask_count"]:
-        return False
-    waiting = [target for task in (key, *state.above(key)) for target in _waits_for(state, task)]
-    return all(state.tasks[target]["status"] in _CLOSED for target in waiting)
 
 
 def _progress(item: Item, tally: Counter[str]) -> int:

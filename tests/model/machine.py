@@ -1,10 +1,11 @@
-"""Random patch sets, proposals, reverts and restarts, on the product and on the reference side by side.
+"""Random patch sets, proposals, claims, reverts, looks back and restarts, on the product and on the reference side by side.
 
 After every step both have the same state and have answered alike; a set that is refused, or only tried, leaves every row
 of the database as it was.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from core.clock import FixedClock
-from core.services import patch_sets, projects, reverting
+from core.services import claiming, patch_sets, projects, reverting
 from schemas.changes import ApplyResponse
 from schemas.patches import PatchSet
 from tests.model.comparing import Comparison, compare_shown
@@ -168,6 +169,33 @@ class Model(RuleBasedStateMachine):
         self.check(f"take {project} back to {revision}", answer, verdict, stores=True)
         if verdict.code is None:
             assert live(self.reference.state, project) == live(self.reference.past[project, revision], project)
+
+    @rule(random=_randoms)
+    def claim(self, random: Random) -> None:
+        """Claim a task for a while that may be over at the next step."""
+        tasks = self.reference.state.tasks
+        claimed = [key for key, task in tasks.items() if task["claimed_by"]]
+        key = random.choice(claimed if claimed and random.randrange(2) else [*tasks])
+        agent, minutes = random.choice("ab"), random.choice((1, 3))
+        now = self.tick()
+        answer = self.subject.call(claiming.claim_task, task=key, agent=agent, lease_minutes=minutes)
+        effect = answer.value.effect if answer.code is None else None
+        new_id = effect.patch_set_id if effect else None
+        verdict = self.judged(lambda: self.reference.claim(key, agent, now + timedelta(minutes=minutes), now, new_id))
+        self.check(f"claim {key} for {agent}", replace(answer, value=effect), verdict, stores=True)
+
+    @rule(random=_randoms)
+    def look_back(self, random: Random) -> None:
+        """Read projects as they were at revisions."""
+        known = [*self.reference.past.items()]
+        for (project, revision), past in random.sample(known, min(4, len(known))):
+            self.count()
+            answer = self.subject.call(projects.export_project, project, revision=revision)
+            if past.is_gone(project):
+                assert answer.code == "DELETED_RESOURCE"
+            else:
+                assert answer.code is None
+                compare_shown(answer.value, past, project, self.subject.context.today)
 
     @precondition(has_past)
     @rule()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tests.model.deriving import is_ready, tallied
 from tests.model.forms import CREATIONS, Patch, is_sound, normal
 from tests.model.inverting import Inverse, inverse
 from tests.model.judging import Conflict, broken_rules, conflicts, settle, unexpected
@@ -191,6 +192,26 @@ class Reference:
         verdict = self.propose(new_id, stored.patches, {}, now)
         if verdict.code is None:
             stored.status = "superseded"
+        return verdict
+
+    # -- claims
+
+    def claim(self, key: str, agent: str, until: datetime, now: datetime, new_id: str | None) -> Verdict:
+        """Give an agent a task that is ready, that it has already, or whose lease has ended; `new_id` if the product did."""
+        task = self.state.tasks[key]
+        if self.state.is_gone(key):
+            return Verdict("DELETED_RESOURCE", {"DELETED_RESOURCE"})
+        tallies = tallied(self.state)
+        lease = task["claim_expires_at"]
+        mine = task["claimed_by"] == agent or (lease is not None and lease <= now)
+        held = task["status"] == "in_progress" and not tallies[key]["subtask_count"]
+        if not (held and mine) and not is_ready(self.state, key, tallies):
+            return Verdict("CONCURRENT_UPDATE", conflicts={(0, key, "claimed_by" if task["claimed_by"] else "is_ready")})
+        fields = {"status": "in_progress"} | ({} if task["assignee"] else {"assignee": agent})
+        patches = [{"op": "update_task", "task": key, "fields": fields}]
+        verdict = self.judge(patches, {}, now, private={0: {"claimed_by": agent, "claim_expires_at": until}})
+        if verdict.code is None and new_id is not None:
+            self._keep(new_id, patches, {}, verdict)
         return verdict
 
     # -- taking back
