@@ -1,9 +1,10 @@
 """Prompts that lead the client's own model to one proposed patch set; no model key is needed here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from mcp.server import MCPServer
+from mcp.types import Prompt
 from pydantic import Field
 
 HOW = """Rules of this server:
@@ -68,6 +69,18 @@ PROMPTS: dict[Callable[..., str], str] = {
     refine_plan: "Adapt a plan",
     weekly_review: "Weekly review",
 }
+
+
+def wrong_request(name: str, arguments: Mapping[str, str], offered: Sequence[Prompt]) -> str | None:
+    """Return what is wrong with a request for a prompt, and what would be right; None when it can be answered."""
+    prompt = next((prompt for prompt in offered if prompt.name == name), None)
+    if prompt is None:
+        return f"There is no prompt of this name; the prompts are: {', '.join(prompt.name for prompt in offered)}"
+    takes = {argument.name: bool(argument.required) for argument in prompt.arguments or ()}
+    missing = [name for name, required in takes.items() if required and not arguments.get(name, "").strip()]
+    wrong = [f"{name} is required" for name in missing]
+    wrong += [f"{name} is not an argument of this prompt" for name in arguments if name not in takes]
+    return f"{'; '.join(wrong)} ({prompt.name} takes: {', '.join(takes)})" if wrong else None
 
 
 def add_prompts(server: MCPServer[Any]) -> None:

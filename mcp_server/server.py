@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+from mcp import MCPError
 from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
+from mcp.server.mcpserver import Context as McpContext
 from mcp.server.request_state import RequestStateSecurity
+from mcp.types import INVALID_PARAMS, GetPromptResult, InputRequiredResult
 
 from core.wiring import Orchestrator
 from mcp_server.era import promise
@@ -69,6 +72,16 @@ class OrchestratorServer(MCPServer[Orchestrator]):
         add_subscriptions(self, self._orchestrator)
         add_prompts(self)
         self._furnished = True
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: McpContext[Orchestrator, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Answer `prompts/get`; the SDK would answer a wrong request with code 0, and log it as a failure of the server."""
+        from mcp_server.prompts import wrong_request
+
+        if wrong := wrong_request(name, arguments or {}, await self.list_prompts()):
+            raise MCPError(INVALID_PARAMS, wrong)
+        return await super().get_prompt(name, arguments, context)
 
     async def _furnish_before(self, ctx: ServerRequestContext[Orchestrator, Any], call_next: CallNext) -> HandlerResult:
         if ctx.method not in GREETINGS:

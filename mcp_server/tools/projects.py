@@ -28,7 +28,7 @@ from mcp_server.rendering import (
 )
 from mcp_server.tools.arguments import Cursor, Limit, Person, ProjectName, TaskName, Then, Words
 from schemas.patches import HistoryResponse, PatchSetListResponse, PatchSetQuery, ProposalState
-from schemas.primitives import Day, ProjectStatusInput
+from schemas.primitives import Day, ItemName, ProjectStatusInput
 from schemas.projects import ProjectDetail, ProjectQuery
 from schemas.schedule import Schedule, ScheduledTask
 
@@ -162,19 +162,19 @@ def _offset(cursor: str, revision: int) -> int:
 
 async def list_history(
     ctx: CallContext,
-    project: ProjectName,
+    project: Annotated[ItemName | None, Field(description="key; default: all")] = None,
     task: Annotated[TaskName | None, Field(description="only sets that changed it")] = None,
     author: Person | None = None,
     state: ProposalState = ProposalState.APPLIED,
     limit: Limit = 20,
     cursor: Cursor = "",
 ) -> CallToolResult:
-    """List the patch sets of a project, newest first: who applied what and when, with the id that get_patch_set and
-    revert_patch_set take. Use state=proposed to find open proposals. Example: {"project": "WEB", "limit": 5}"""
+    """List patch sets, newest first: who applied what and when, with the id that get_patch_set and revert_patch_set take.
+    Use state=proposed to find open proposals, also of new projects. Example: {"project": "WEB", "limit": 5}"""
     core = await services_context(ctx)
     query = PatchSetQuery(project=project, task=task, author=author, state=[state], per_page=limit, cursor=cursor or None)
     page: HistoryResponse | PatchSetListResponse
-    if state is ProposalState.APPLIED:
+    if project is not None and state is ProposalState.APPLIED:
         page = await core.run(history.list_history, project, query)
     else:
         page = await core.run(patch_sets.list_patch_sets, query)

@@ -14,7 +14,7 @@ from core.patches.text import show_count
 from mcp_server.calls import CallContext, projects, services_context
 from mcp_server.errors import issue_line
 from mcp_server.rendering import capped, change_facts, facts, listed, totals_text
-from schemas.changes import Action, ApplyResponse, Change, PlanEffect, ValidationResponse
+from schemas.changes import ApplyResponse, Change, PlanEffect, ValidationResponse
 from schemas.errors import Issue
 from schemas.patches import PatchSet
 from schemas.primitives import Model, PatchIndex
@@ -72,11 +72,9 @@ def _with_hint(refused: ConcurrentUpdate, hint: str) -> ConcurrentUpdate:
 
 def effect_text(head: Sequence[str], effect: PlanEffect, foot: Sequence[str], *, narrow: str) -> str:
     """Return what a set does: totals are in `head`, then the diff, the names of new items, and `foot`."""
-    new = [change.key for change in effect.changes if change.provisional]
-    named = [f"{ref} = {target.key}{' (provisional)' * (target.key in new)}" for ref, target in effect.refs.items()]
+    named = [f"{ref} = {target.key}" for ref, target in effect.refs.items()]
     refs = [f"refs: {listed(named, MAX_LINES)}"] if named else []
-    seen = sum(change.action is Action.CREATED and not change.provisional for change in effect.changes)
-    notes = [f"Provisional, final once applied: {listed(new, total=effect.totals.created - seen)}"] if new else []
+    notes = ["New keys are provisional until applied."] if any(change.provisional for change in effect.changes) else []
     moved = critical_path_lines(effect.critical_paths)
     return capped(head, effect.diff.splitlines(), [*moved, *refs, *notes, *foot], narrow=narrow)
 

@@ -34,6 +34,18 @@ async def test_history_says_who_what_and_how_much(tmp_path: Path) -> None:
     assert nobody == {"patch_sets": [], "total": 0}
 
 
+async def test_without_a_project_all_are_listed_also_proposals_of_projects_that_do_not_exist_yet(tmp_path: Path) -> None:
+    await prepare(tmp_path)
+
+    async with memory_tools(tmp_path) as tools:
+        waiting = await tools.facts("import_outline", content="# Shop\n- [ ] Stock")
+        open_ones = await tools.facts("list_history", state="proposed")
+        applied = await tools.ask("list_history", limit=1)
+
+    assert [entry["id"] for entry in open_ones["patch_sets"]] == [waiting["id"]]
+    assert "[applied] WEB r3 1 deleted by local via mcp_host: " in applied
+
+
 async def test_a_project_is_read_as_it_was(tmp_path: Path) -> None:
     await prepare(tmp_path)
 

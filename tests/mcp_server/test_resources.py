@@ -1,12 +1,20 @@
 """Resources, prompts and completions, for clients of either era."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from mcp import MCPError
 from mcp.server.apps import EXTENSION_ID
-from mcp.types import PromptReference, ReadResourceResult, ResourceTemplateReference, TextContent, TextResourceContents
+from mcp.types import (
+    INVALID_PARAMS,
+    PromptReference,
+    ReadResourceResult,
+    ResourceTemplateReference,
+    TextContent,
+    TextResourceContents,
+)
 
 from tests.mcp_server.clients import ERAS, memory_tools, stdio_tools
 
@@ -111,3 +119,30 @@ async def test_every_prompt_leads_to_one_proposed_patch_set(tmp_path: Path, era:
     assert listed == list(arguments)
     assert all("propose_patch_set" in text and "base_revisions" in text for text in texts)
     assert all(value in text for text, given in zip(texts, arguments.values(), strict=True) for value in given.values())
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("name", "given", "sentence"),
+    [
+        (
+            "plan",
+            {},
+            "There is no prompt of this name; the prompts are: plan_project, decompose_task, refine_plan, weekly_review",
+        ),
+        (
+            "refine_plan",
+            {"change": " ", "aim": "x"},
+            "project is required; change is required; aim is not an argument of this prompt (refine_plan takes: project, change)",
+        ),
+    ],
+)
+async def test_a_wrong_request_for_a_prompt_is_told_what_would_be_right_and_is_no_failure_of_the_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, era: str, name: str, given: dict[str, str], sentence: str
+) -> None:
+    async with memory_tools(tmp_path, era=era) as tools:
+        with pytest.raises(MCPError, match=re.escape(sentence)) as refused:
+            await tools.client.get_prompt(name, given)
+
+    assert refused.value.code == INVALID_PARAMS
+    assert not caplog.records

@@ -62,12 +62,13 @@ async def test_a_proposal_changes_nothing_until_it_is_applied_and_marks_provisio
         project = await tools.ask("get_project", project="web")
 
     assert text.startswith(f"Proposed {facts['id']}: 4 created, 1 dependency added. Nothing is changed yet.")
-    assert "Provisional, final once applied: WEB, WEB-1, WEB-2, WEB-3" in text
+    assert "New keys are provisional until applied." in text
     assert f'apply_patch_set(id="{facts["id"]}")' in text
     assert all(change["provisional"] for change in facts["changes"])
     assert facts["refs"] == {"$p": "WEB", "$api": "WEB-1", "$auth": "WEB-2"}
     assert before["total"] == 0
     assert "WEB is now at revision 1" in applied
+    assert "provisional" not in applied
     assert f'To undo: revert_patch_set(id="{facts["id"]}").' in applied
     assert project.splitlines() == [
         "WEB [planning] Website: 0/3 tasks done, 0%, revision 1",
