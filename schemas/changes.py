@@ -59,6 +59,11 @@ class Totals(Model):
     dependencies_removed: int = 0
     comments_added: int = 0
 
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether something but comments was made: those stay."""
+        return any(count for effect, count in self if effect != "comments_added")
+
 
 class RefTarget(Model):
     id: str

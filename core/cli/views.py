@@ -57,7 +57,7 @@ def stored(detail: PatchSetDetail) -> str:
         lines += _issues(detail.preview)
     if proposal.state is ProposalState.PROPOSED:
         lines += ["", *(_rebase_steps(detail.id) if proposal.stale else _next_steps(detail.id))]
-    elif proposal.state is ProposalState.APPLIED:
+    elif detail.applied is not None and detail.applied.totals.can_be_undone:
         lines += ["", f"Undo it:  orchestrator revert {detail.id}"]
     return "\n".join(lines)
 
@@ -77,11 +77,11 @@ def applied(response: ApplyResponse) -> str:
         head = f"{response.patch_set_id} had been applied before; this is what it did then."
     else:
         head = f"Applied {response.patch_set_id}."
-    is_at = "would be" if response.patch_set_id is None else "is"
-    revisions = [f"{key} {is_at} at revision {revision}" for key, revision in response.revisions.items()]
+    is_at = "would be at" if response.patch_set_id is None else "became" if response.replayed else "is at"
+    revisions = [f"{key} {is_at} revision {revision}" for key, revision in response.revisions.items()]
     lines = [head, "", *_effect(response, *revisions)]
     lines += [f"warning: {issue_line(issue)}" for issue in response.warnings]
-    if response.patch_set_id is not None:
+    if response.patch_set_id is not None and response.totals.can_be_undone:
         lines += ["", f"Undo it:  orchestrator revert {response.patch_set_id}"]
     return "\n".join(lines)
 

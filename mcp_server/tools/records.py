@@ -86,7 +86,7 @@ def _next_steps(found: PatchSetDetail) -> list[str]:
             return [f'Next: propose_patch_set(rebase="{found.id}"), or propose a corrected set with supersedes="{found.id}".']
         case ProposalState.PROPOSED:
             return [ask_then_apply(found.id)]
-        case ProposalState.APPLIED:
+        case ProposalState.APPLIED if found.applied is not None and found.applied.totals.can_be_undone:
             return [f'To undo: revert_patch_set(id="{found.id}").']
         case _:
             return []

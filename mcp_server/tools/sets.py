@@ -108,7 +108,8 @@ def applied_lines(verb: str, effect: ApplyResponse) -> tuple[list[str], list[str
     revisions = ", ".join(f"{key} {verb_of} revision {revision}" for key, revision in effect.revisions.items())
     replayed = " (it had been applied before: this is its first answer)" if effect.replayed else ""
     head = [f"{verb} {effect.patch_set_id}{replayed}: {totals_text(effect.totals)}. {revisions}"]
-    return head, [*issue_lines(effect.warnings), f'To undo: revert_patch_set(id="{effect.patch_set_id}").']
+    undo = [f'To undo: revert_patch_set(id="{effect.patch_set_id}").'] if effect.totals.can_be_undone else []
+    return head, [*issue_lines(effect.warnings), *undo]
 
 
 def applied_structure(effect: ApplyResponse) -> dict[str, Any]:

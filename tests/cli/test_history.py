@@ -52,6 +52,22 @@ def test_history_shows_revisions_who_why_and_how_much(cli: Cli, project: str) ->
     assert ", rules, via command_line: " in lines[4]
 
 
+def test_undoing_is_offered_only_for_what_can_be_undone(cli: Cli, project: str) -> None:
+    comment = json.dumps({"patches": [{"op": "add_comment", "task": f"{project}-3", "body": "Blue?"}]}).encode()
+
+    assert "Undo it:" not in cli.text("apply", "-", stdin=comment)
+    assert "Undo it:" not in cli.text("diff", cli.json("history", project)["patch_sets"][0]["id"])
+    assert "Undo it:" in cli.text("diff", cli.json("history", project)["patch_sets"][1]["id"])
+
+
+def test_a_first_answer_given_again_does_not_say_where_the_project_is_now(
+    cli: Cli, project: str, proposal: dict[str, Any]
+) -> None:
+    again = cli.text("apply", proposal["patch_set"]["id"])
+
+    assert f"{project} became revision 1\n" in again
+
+
 def test_history_is_filtered_and_continued(cli: Cli, project: str) -> None:
     first = cli.json("history", project, "--limit", "1")
     second = cli.json("history", project, "--limit", "1", "--cursor", first["next_cursor"])

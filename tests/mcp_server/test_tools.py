@@ -140,6 +140,18 @@ async def test_applying_the_same_id_again_returns_the_first_answer(tmp_path: Pat
     assert second == first | {"replayed": True}
 
 
+async def test_undoing_is_offered_only_for_what_can_be_undone(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project("Ship")
+        same = await tools.facts("apply_patch_set", patches=[{"op": "update_task", "task": "WEB-1", "fields": {"title": "Ship"}}])
+        shown = await tools.ask("get_patch_set", id=same["patch_set_id"])
+        said = await tools.ask("apply_patch_set", patches=[{"op": "add_comment", "task": "WEB-1", "body": "Now?"}])
+        renamed = await tools.ask("apply_patch_set", patches=[{"op": "update_task", "task": "WEB-1", "fields": {"title": "Go"}}])
+
+    assert "To undo" not in shown + said
+    assert "To undo" in renamed
+
+
 async def test_a_dry_run_says_whether_a_set_is_valid_and_stores_nothing(tmp_path: Path) -> None:
     wrong = [{"op": "update_task", "task": "WEB-9", "fields": {}}, {"op": "create_task", "project": "WEB", "fields": {}}]
 
