@@ -70,7 +70,7 @@ class Calendar:
         if found["near"]:
             return self.today + timedelta(days=found["near"].lower() == "tomorrow")
         if found["count"]:
-            return self._later(int(found["count"]), found["unit"].lower())
+            return later(self.today, int(found["count"]), found["unit"].lower())
         if found["end"]:
             return self._end(found["end"].lower())
         if found["weekday"]:
@@ -80,12 +80,6 @@ class Calendar:
         month = _index(_MONTHS, found["month"] or found["month2"]) + 1
         year = found["year"] or found["year2"]
         return self._month_day(month, int(found["day"] or found["day2"]), int(year) if year else None)
-
-    def _later(self, count: int, unit: str) -> date:
-        if unit != "month":
-            return self.today + timedelta(days=count * (7 if unit == "week" else 1))
-        year, month = divmod(self.today.year * 12 + self.today.month - 1 + count, 12)
-        return date(year, month + 1, min(self.today.day, calendar.monthrange(year, month + 1)[1]))
 
     def _end(self, period: str) -> date:
         if period == "week":
@@ -104,6 +98,14 @@ class Calendar:
             if day <= calendar.monthrange(candidate, month)[1] and date(candidate, month, day) >= self.today:
                 return date(candidate, month, day)
         raise ValueError
+
+
+def later(day: date, count: int, unit: str) -> date:
+    """Return the day `count` days, weeks or months after another. Raises ValueError or OverflowError beyond the calendar."""
+    if unit != "month":
+        return day + timedelta(days=count * (7 if unit == "week" else 1))
+    year, month = divmod(day.year * 12 + day.month - 1 + count, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def _slashed(text: str) -> date | NoDay:

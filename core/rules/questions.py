@@ -46,9 +46,9 @@ class Blockers:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """How a project or a task stands."""
+    """How a project or a task stands; all projects without one."""
 
-    item: str
+    item: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ Question = Help | Projects | Next | Overdue | Blockers | Show | Apply | Split | 
 
 HELP = """\
 Questions
-what is next | what is next in WEB | what is overdue | what blocks WEB-3 | show WEB | show WEB-3 | list projects
+what is next | what is next in WEB | what is overdue | what blocks WEB-3 | show WEB | show WEB-3 | status | list projects
 apply (which proposal is pending, and how it is applied)
 Plans
 plan: TEXT WITH A LIST OF TASKS | split WEB-3 (by the list in its description)"""
@@ -102,11 +102,11 @@ def _table(*rows: tuple[str, _Make]) -> list[tuple[re.Pattern[str], _Make]]:
 
 _WHAT = r"what(?:['\u2019]s|\s+is|\s+are)?\s+"
 _TABLE = _table(
-    (r"help|commands|\?|what\s+can\s+(?:i|you)\s+(?:say|do)", lambda _: Help()),
+    (r"help|commands|\?|what\s+can\s+(?:i\s+say|you\s+do)(?:\s+here)?|hi|hello|hey", lambda _: Help()),
     (r"(?:(?:list|show)\s+)?(?:me\s+)?(?:all\s+)?(?:the\s+|my\s+)?projects", lambda _: Projects()),
     (
         rf"(?:{_WHAT}|which\s+tasks?\s+(?:is|are)\s+|show\s+)?(?:the\s+)?(?:next|ready)(?:\s+(?:tasks?|steps?))?{_IN}"
-        rf"|what\s+(?:can|should)\s+(?:i|we)\s+(?:start|do|work\s+on)(?:\s+(?:now|next))?(?:\s+in\s+(?P<place>{_PROJECT}))?",
+        rf"|what\s+(?:can|should|do|shall)\s+(?:i|we)\s+(?:start|do|work\s+on)(?:\s+(?:now|next))?(?:\s+in\s+(?P<place>{_PROJECT}))?",
         lambda match: Next(_upper(match["project"] or match["place"])),
     ),
     (
@@ -120,9 +120,16 @@ _TABLE = _table(
         lambda match: Blockers((match["task"] or match["waits"] or match["why"]).upper()),
     ),
     (
+        r"status|how\s+(?:are\s+we\s+doing|is\s+it\s+going|far\s+are\s+we)|show\s+(?:me\s+)?(?:the|my|our)\s+(?:plan|project|status)"
+        rf"|{_WHAT}(?:left|open)(?:\s+to\s+do)?",
+        lambda _: Show(None),
+    ),
+    (
         rf"(?:show|describe|(?:what\s+is\s+the\s+)?status\s+of|how\s+is)\s+(?:me\s+)?(?:the\s+)?(?:project\s+|task\s+)?"
-        rf"(?P<item>{_TASK}|{_PROJECT})(?:\s+(?:doing|going))?",
-        lambda match: Show(match["item"].upper()),
+        rf"(?P<item>{_TASK}|{_PROJECT})(?:\s+(?:doing|going))?"
+        rf"|(?:when\s+is|when\s+does)\s+(?P<due>{_TASK})\s+(?:due|start)"
+        rf"|who\s+(?:owns|has|does|is\s+(?:on|doing)|works\s+on|is\s+working\s+on)\s+(?P<owned>{_TASK})",
+        lambda match: Show((match["item"] or match["due"] or match["owned"]).upper()),
     ),
     (
         r"(?:yes|ok|okay)?,?\s*(?:apply|accept)(?:\s+(?:it|that|this|them|all|(?:the\s+)?(?:proposal|plan|changes?)))?(?:\s+now)?"

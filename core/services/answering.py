@@ -34,6 +34,8 @@ def look_up(ctx: Context, question: Lookup) -> str:
         case Blockers(task):
             return _blockers(ctx, task)
         case Show(item):
+            if item is None:
+                return _projects(ctx)
             return _task(ctx, item) if "-" in item else _project(ctx, item)
         case _:
             assert_never(question)

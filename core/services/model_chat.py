@@ -20,9 +20,9 @@ from core.rules.questions import Blockers, Next, Overdue, Projects, Show
 from core.services.answering import Lookup, look_up
 from core.services.asking import MODEL, draft_changes, draft_plan, draft_subtasks, usage_of
 from core.services.chat_answers import ANSWERED, pending, refused, shown
+from core.services.commanding import tasks_named
 from core.services.conversations import Answered, Turn
 from core.services.patch_sets import propose_patch_set
-from core.services.planning import tasks_named
 from core.services.projects import list_projects
 from core.services.views import look
 from schemas.chat import Route

@@ -7,17 +7,16 @@ from core.agents.scope import outside
 from core.agents.wire import Lowered
 from core.context import Context, Scope
 from core.errors import InvalidAiRequest
-from core.rules.commands import HELP, mentioned_keys, parse_commands
+from core.rules.commands import HELP
 from core.rules.plan import parse_plan
+from core.services.commanding import read_commands
 from core.services.patch_sets import propose_patch_set
 from core.services.projects import live_project
 from core.services.views import look
-from core.storage.interface import Transaction
 from schemas.errors import ErrorCode, Issue, Severity
 from schemas.patches import PatchSet, PatchSetDetail
 from schemas.planning import ImportRequest, PlanConstraints, PlannerRequest, PlannerResponse, RefineRequest, UnparsedLine
 from schemas.projects import Project
-from schemas.tasks import Task
 from schemas.usage import Usage
 
 TASKS_IN_ANSWER = 200
@@ -90,15 +89,8 @@ def refine_plan(ctx: Context, request: RefineRequest, *, dry_run: bool = False) 
         InvalidPatch: what was asked for breaks a rule.
     """
     ctx.principal.require(Scope.PATCHES_PROPOSE)
-    project, tags = ctx.read(lambda tx: _within(ctx, tx, request))
-    parsed = parse_commands(
-        request.feedback,
-        tags=tags,
-        project=project.key,
-        today=ctx.today,
-        hours_per_day=ctx.settings.hours_per_day,
-        days_per_week=ctx.settings.days_per_week,
-    )
+    project = ctx.read(lambda tx: live_project(tx, request.project_id))
+    parsed = read_commands(ctx, request.feedback, project=project.key, elsewhere=False)
     notes = [_not_understood(line) for line in parsed.unparsed]
     if not parsed.patches:
         asked = Issue(path="/feedback", code=ErrorCode.INVALID_AI_REQUEST, message="these commands are understood", hint=HELP)
@@ -118,19 +110,6 @@ def _require_inside(ctx: Context, project: Project, task: str, patches: list[dic
         message = f"{len(problems)} of {len(patches)} changes are outside of {focus.key if focus else project.key}"
         issue = Issue(path="/feedback", code=ErrorCode.INVALID_AI_REQUEST, message=message, hint="leave out task_id, or those")
         raise InvalidAiRequest(details=[issue])
-
-
-def _within(ctx: Context, tx: Transaction, request: RefineRequest) -> tuple[Project, dict[str, list[str]]]:
-    """Return the project, and the tags of its live tasks that the text names, by key."""
-    project = live_project(tx, request.project_id)
-    named = tasks_named(ctx, tx, request.feedback)
-    return project, {task.key: task.tags for task in named if task.project_id == project.id}
-
-
-def tasks_named(ctx: Context, tx: Transaction, text: str) -> list[Task]:
-    """Return the live tasks whose keys stand in `text`; commands that name others are answered as not understood."""
-    found = (tx.find_task(key, today=ctx.today) for key in mentioned_keys(text))
-    return [task for task in found if task is not None and task.deleted_at is None]
 
 
 def _not_understood(line: UnparsedLine) -> Issue:

@@ -7,11 +7,11 @@ from core.errors import DomainError
 from core.rules import commands, questions
 from core.services.answering import look_up
 from core.services.chat_answers import ANSWERED, pending, refused, shown
+from core.services.commanding import read_commands
 from core.services.conversations import Answered, Turn
 from core.services.decomposing import decompose_task
 from core.services.patch_sets import propose_patch_set
-from core.services.planning import Refined, import_outline, tasks_named
-from core.storage.interface import Transaction
+from core.services.planning import Refined, import_outline
 from schemas.chat import Route
 from schemas.patches import PatchSet, PatchSetDetail
 from schemas.planning import DecomposeRequest, ImportRequest, UnparsedLine
@@ -46,6 +46,8 @@ def _answer(ctx: Context, turn: Turn) -> Answered:
             return Answered(look_up(ctx, questions.Next(turn.project)), Route.ANSWER)
         case questions.Overdue(None):
             return Answered(look_up(ctx, questions.Overdue(turn.project)), Route.ANSWER)
+        case questions.Show(None):
+            return Answered(look_up(ctx, questions.Show(turn.project)), Route.ANSWER)
         case questions.Projects() | questions.Next() | questions.Overdue() | questions.Blockers() | questions.Show():
             return Answered(look_up(ctx, question), Route.ANSWER)
         case _:
@@ -54,20 +56,7 @@ def _answer(ctx: Context, turn: Turn) -> Answered:
 
 def _commands(ctx: Context, turn: Turn) -> Answered:
     """Propose what the commands of a message ask for, in whatever projects their tasks are."""
-
-    def work(tx: Transaction) -> tuple[dict[str, list[str]], set[str]]:
-        named = tasks_named(ctx, tx, turn.message)
-        return {task.key: task.tags for task in named}, {task.key.rpartition("-")[0] for task in named}
-
-    tags, projects = ctx.read(work)
-    parsed = commands.parse_commands(
-        turn.message,
-        tags=tags,
-        project=turn.project or (projects.pop() if len(projects) == 1 else None),
-        today=ctx.today,
-        hours_per_day=ctx.settings.hours_per_day,
-        days_per_week=ctx.settings.days_per_week,
-    )
+    parsed = read_commands(ctx, turn.message, project=turn.project, elsewhere=True)
     points = [*map(_left_out, parsed.unparsed)]
     if not parsed.patches:
         text = "I answer by rules, without AI, and understood nothing of this. Say `help` for what I understand."

@@ -28,7 +28,7 @@ def test_commands_become_a_pending_proposal_that_only_an_explicit_call_applies(a
     proposal = first["patch_set"]
     assert (first["route"], proposal["proposal"]["state"], proposal["proposal"]["engine"]) == ("edit", "proposed", "rules")
     assert proposal["preview"]["valid"] is True
-    assert first["questions"] == ["line 2, 'make it nicer': is no command I know; `help` lists them"]
+    assert first["questions"] == ["line 2, 'make it nicer': is no command I know, or no task I know; `help` lists the commands"]
     pending = say(api, "Apply it.", conversation_id=first["conversation_id"])
     assert pending["patch_set"]["id"] == proposal["id"]
     assert f"POST /api/v1/patch-sets/{proposal['id']}/apply" in pending["message"]
@@ -48,6 +48,13 @@ def test_a_conversation_remembers_its_project(api: httpx2.Client, project: dict[
     assert data(api.get(f"/agent/conversations/{first['conversation_id']}"))["project_id"] == project["id"]
     unplaced = say(api, "add Write more")
     assert (unplaced["route"], unplaced["patch_set"]) == ("clarify", None)
+
+
+def test_a_task_of_the_project_that_is_meant_may_be_named_by_its_title(api: httpx2.Client, task: dict[str, Any]) -> None:
+    answer = say(api, f"assign {task['title'].lower()} to @ana", project_id=task["project_id"])
+
+    assert answer["patch_set"]["patches"][0]["task"] == task["key"]
+    assert say(api, "status", project_id=task["project_id"])["message"].count(task["key"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Commands: each form gives its patches, and what is not understood is said."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -7,16 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from core.rules.commands import HELP, ParsedCommands, mentioned_keys, parse_commands
+from core.rules.commands import HELP, NamedTask, ParsedCommands, parse_commands
+from core.rules.sentences import mentioned_keys
 from schemas.patches import Patch
 from tests.rules.plans import TODAY
 
 PATCH: TypeAdapter[Any] = TypeAdapter(Patch)
-TAGS = {f"WEB-{number}": ["old"] if number == 3 else [] for number in range(1, 10)}
+TITLES = dict(
+    enumerate(["Buy domain", "Docs", "Write docs", "Landing page", "Login page", "Launch", "Beta", "Do it", "Split"], 1)
+)
+TASKS = {
+    f"WEB-{number}": NamedTask(title, ["old"] if number == 3 else [], {3: date(2027, 1, 31), 9: date.max}.get(number))
+    for number, title in TITLES.items()
+}
 
 
 def commands(text: str, project: str | None = "WEB") -> ParsedCommands:
-    return parse_commands(text, tags=TAGS, project=project, today=TODAY, hours_per_day=8, days_per_week=5)
+    return parse_commands(text, tasks=TASKS, project=project, today=TODAY, hours_per_day=8, days_per_week=5)
 
 
 def update(task: str, **fields: Any) -> dict[str, Any]:
@@ -80,6 +88,78 @@ def test_a_command_is_one_patch(text: str, patch: dict[str, Any]) -> None:
     assert (parsed.patches, parsed.unparsed) == ([patch], [])
 
 
+@pytest.mark.parametrize(
+    ("phrase", "form"),
+    [
+        ("I just finished WEB-1", "done WEB-1"),
+        ("we've completed WEB-1 and WEB-2", "done WEB-1, WEB-2"),
+        ("I'm done with WEB-1", "done WEB-1"),
+        ("start working on WEB-1", "start WEB-1"),
+        ("push WEB-3 to Friday", "due WEB-3 friday"),
+        ("move WEB-3 back until 2026-12-01", "due WEB-3 2026-12-01"),
+        ("postpone WEB-3 by a week", "due WEB-3 2027-02-07"),
+        ("push WEB-3 back 2 days", "due WEB-3 2027-02-02"),
+        ("delay WEB-3 1 month", "due WEB-3 2027-02-28"),
+        ("make WEB-3 due friday", "due WEB-3 friday"),
+        ("set the due date of WEB-3 to friday", "due WEB-3 friday"),
+        ("change WEB-3's deadline to friday", "due WEB-3 friday"),
+        ("change WEB-3 priority to low", "priority WEB-3 low"),
+        ("set priority of WEB-3 to low", "priority WEB-3 low"),
+        ("make WEB-3 high priority", "priority WEB-3 high"),
+        ("WEB-3 is urgent", "priority WEB-3 critical"),
+        ("set the estimate for WEB-3 to 2h", "estimate WEB-3 2h"),
+        ("estimate WEB-3 at 2h", "estimate WEB-3 2h"),
+        ("set the owner of WEB-3 to ann", "assign WEB-3 to ann"),
+        ("give WEB-3 to ann", "assign WEB-3 to ann"),
+        ("change the status of WEB-3 to in review", "review WEB-3"),
+        ("do WEB-2 before WEB-3", "WEB-3 after WEB-2"),
+        ("make WEB-3 depend on WEB-2", "WEB-3 after WEB-2"),
+        ("WEB-3 is waiting for WEB-2", "WEB-3 after WEB-2"),
+        ("put WEB-3 under WEB-2", "move WEB-3 under WEB-2"),
+        ("add a task: Write tests", "add Write tests"),
+        ("create task Write tests", "add Write tests"),
+        ("add a subtask to WEB-5: Write tests", "add Write tests under WEB-5"),
+        ("split WEB-5 into a, b and c", "split WEB-5: a; b; c"),
+        ("split WEB-5 into this (2h, @ann), and that", "split WEB-5: this (2h, @ann); that"),
+        ("split WEB-5 into this and that", "split WEB-5: this; that"),
+    ],
+)
+def test_an_everyday_phrase_means_what_its_form_in_the_grammar_means(phrase: str, form: str) -> None:
+    assert commands(phrase) == commands(form)
+    assert commands(form).unparsed == []
+
+
+@pytest.mark.parametrize(
+    ("by_title", "by_key"),
+    [
+        ("mark Landing page done", "done WEB-4"),
+        ("mark the landing page as done", "done WEB-4"),
+        ('done "Landing page"', "done WEB-4"),
+        ("the landing page is done.", "done WEB-4"),
+        ("assign docs to @ann", "assign WEB-2 to @ann"),  # a whole title comes before a part of one
+        ("push write docs to Friday", "push WEB-3 to Friday"),
+        ("launch after the beta", "WEB-6 after WEB-7"),
+        ("move landing under the launch", "move WEB-4 under WEB-6"),
+        ("rename docs to Landing page", 'rename WEB-2 to "Landing page"'),
+        ("split the launch into a, b and c", "split WEB-6: a; b; c"),
+        ("add Press kit under launch", "add Press kit under WEB-6"),
+        ("add a subtask to the launch: Press kit", "add Press kit under WEB-6"),
+        ("delete do it", "delete WEB-8"),
+    ],
+)
+def test_a_title_or_words_that_only_one_has_may_stand_for_a_key(by_title: str, by_key: str) -> None:
+    assert commands(by_title) == commands(by_key)
+    assert commands(by_key).unparsed == []
+
+
+def test_a_title_with_the_word_task_or_a_place_in_it_stands_in_quotes() -> None:
+    titles = [
+        commands(text).patches[0]["fields"] for text in ('add "Task force"', 'add "Dig under the wall"', "add a link to docs")
+    ]
+
+    assert titles == [{"title": "Task force"}, {"title": "Dig under the wall"}, {"title": "a link to docs"}]
+
+
 def test_one_command_may_name_several_tasks() -> None:
     assert [patch["task"] for patch in commands("done WEB-1, WEB-2 and web-3").patches] == ["WEB-1", "WEB-2", "WEB-3"]
 
@@ -112,6 +192,15 @@ def test_a_second_tag_command_sees_the_first() -> None:
     ("text", "reason"),
     [
         ("make it nicer", "no command"),
+        ("delete page", "may be WEB-4, WEB-5"),
+        ("delete unicorns", "no task I know"),
+        ("don't delete docs", "no command"),
+        ("assign docs to ann and the launch to ben", "no command"),
+        ("add Press kit under the page", "may be WEB-4, WEB-5"),
+        ("add Press kit under unicorns", "no task I know"),
+        ("postpone WEB-4 by a week", "no due date"),
+        ("postpone WEB-9 by a day", "no day"),
+        ("push WEB-4 to someday soon", "names no day"),
         ("done WEB-99", "no task WEB-99"),
         ("done", "no command"),
         ("due WEB-3 someday", "names no day"),
@@ -148,7 +237,7 @@ def test_help_lists_the_grammar_and_every_form_in_it_is_understood() -> None:
 
 WORDS = st.sampled_from(
     'done start WEB-3 web-2 WEB-99 after not under move rename to due friday 2026-12-01 split : ; . , and add @ana #a ~2h ! " “ '
-    "estimate priority high tag none is blocked by before help x \n".split(" ")
+    "estimate priority high tag none is blocked by before help x docs landing page the push a week \n".split(" ")
 )
 
 
@@ -162,4 +251,23 @@ def test_any_message_gives_valid_patches_or_a_reason_for_each_line(text: str) ->
         PATCH.validate_python(patch)
     if any(word.isalpha() for word in text.split()):
         assert parsed.patches or parsed.unparsed or parsed.help
-    assert set(mentioned_keys("\n".join(str(patch) for patch in parsed.patches))) <= set(mentioned_keys(text.upper())) | {"WEB"}
+    assert set(mentioned_keys("\n".join(str(patch) for patch in parsed.patches))) <= set(mentioned_keys(text.upper())) | set(
+        TASKS
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "add x" + " " * 19_000 + "under",
+        "move WEB-1" + " " * 9_000 + "back" + " " * 9_000 + "x",
+        "add task to" + " " * 19_000,
+        "split WEB-1 into " + "(" * 9_000 + "," * 9_000,
+        ("page a " * 11 + "\n") * 250,
+    ],
+)
+def test_a_hostile_message_does_not_hang(text: str) -> None:
+    tasks = {f"WEB-{number}": NamedTask(f"page a {number}") for number in range(1, 2_000)}
+    parsed = parse_commands(text, tasks=tasks, project="WEB", today=TODAY, hours_per_day=8, days_per_week=5)
+
+    assert parsed.patches or parsed.unparsed
