@@ -6,6 +6,7 @@ The docstring of a class is the message a person reads: what happened, and what 
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 from pydantic import JsonValue
 
@@ -37,6 +38,11 @@ class NotFound(DomainError):
     """There is no such item here."""
 
     code = ErrorCode.NOT_FOUND
+
+    @classmethod
+    def named(cls, kind: str, name: str, nearest: Sequence[str]) -> Self:
+        """Return the refusal of a name that no `kind` has; its hint is the keys `nearest` to it."""
+        return cls(f"there is no {kind} {name!r}", hint=f"nearest: {', '.join(nearest)}" if nearest else f"list the {kind}s")
 
 
 class DeletedResource(DomainError):

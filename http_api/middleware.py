@@ -83,6 +83,9 @@ class Edge:
         began = perf_counter()
         metrics.IN_FLIGHT.inc()
         given: dict[bytes, bytes] = dict(scope["headers"])
+        if len(given) != len(scope["headers"]):
+            given = joined(scope["headers"])
+            scope = {**scope, "headers": list(given.items())}
         named = given.get(b"x-request-id", b"")
         request_id = named.decode() if SAFE_TOKEN.fullmatch(named) else f"{_ids.getrandbits(64):016x}"
         inner = canonical(scope)
@@ -226,6 +229,17 @@ def _sunset_headers(day: date | None) -> RawHeaders:
         (b"deprecation", f"@{int(since.timestamp())}".encode()),
         (b"sunset", format_datetime(sunset, usegmt=True).encode()),
     ]
+
+
+def joined(headers: RawHeaders) -> dict[bytes, bytes]:
+    """Return each header once, the values of a repeated one as a list (RFC 9110, 5.3).
+
+    So all who read it see the same: a list where one is allowed, else a value that nothing accepts.
+    """
+    together: dict[bytes, bytes] = {}
+    for name, value in headers:
+        together[name] = together[name] + b", " + value if name in together else value
+    return together
 
 
 def canonical(scope: Scope) -> Scope:

@@ -101,10 +101,7 @@ def claim_task(
     _check_lease(lease)
     if task is None:
         return _claim_best(ctx, project, claimer, lease)
-    try:
-        return _claim(ctx, task, claimer, lease, dry_run=dry_run)
-    except _NotClaimable as lost:
-        raise lost.refusal(claimer) from None
+    return _claim(ctx, task, claimer, lease, dry_run=dry_run)
 
 
 def _check_lease(lease_minutes: int) -> None:
@@ -137,7 +134,7 @@ def _claim(ctx: Context, name: str, claimer: str, lease_minutes: int, *, dry_run
     def build(tx: Transaction) -> list[dict[str, Any]]:
         task = held_task(ctx, tx, name)
         if not _claimable(ctx, task, claimer):
-            raise _NotClaimable(task, _waits_for(ctx, tx, task))
+            raise _NotClaimable(task, claimer, _waits_for(ctx, tx, task))
         fields: dict[str, Any] = {"status": TaskStatus.IN_PROGRESS.value}
         if task.assignee is None:
             fields["assignee"] = claimer
@@ -173,13 +170,10 @@ def _waits_for(ctx: Context, tx: Transaction, task: Task) -> list[str]:
     return keys
 
 
-class _NotClaimable(Exception):
-    def __init__(self, task: Task, waits_for: list[str]) -> None:
-        self.task = task
-        self.waits_for = waits_for
+class _NotClaimable(ConcurrentUpdate):
+    """The task is claimed by another, or is not ready."""
 
-    def refusal(self, claimer: str) -> ConcurrentUpdate:
-        task = self.task
+    def __init__(self, task: Task, claimer: str, waits_for: list[str]) -> None:
         taken = task.claimed_by is not None
         conflict = Conflict(
             patch_index=0,
@@ -191,21 +185,20 @@ class _NotClaimable(Exception):
             proposed=claimer if taken else True,
         )
         way_on = "take one that is ready: claim_task without a task gives the best, GET /tasks/next lists them"
-        refusal = ConcurrentUpdate([conflict], f"{task.key} {self._why()}; {way_on}.")
-        refusal.details = [detail.model_copy(update={"hint": way_on}) for detail in refusal.details]
-        return refusal
+        super().__init__([conflict], f"{task.key} {_why_not(task, waits_for)}; {way_on}.")
+        self.details = [detail.model_copy(update={"hint": way_on}) for detail in self.details]
 
-    def _why(self) -> str:
-        task = self.task
-        if task.claimed_by is not None and task.claim_expires_at is not None:
-            return f"is claimed by {task.claimed_by} until {task.claim_expires_at:%Y-%m-%d %H:%M} UTC"
-        if task.subtask_count:
-            return "is not ready: it has subtasks, claim one of them"
-        if task.status is not TaskStatus.TODO:
-            return f"is not ready: its status is {task.status}"
-        shown = ", ".join(self.waits_for[:WAITS_SHOWN])
-        more = len(self.waits_for) - WAITS_SHOWN
-        return f"is not ready: it waits for {shown}" + (f" and {more} more" if more > 0 else "")
+
+def _why_not(task: Task, waits_for: list[str]) -> str:
+    if task.claimed_by is not None and task.claim_expires_at is not None:
+        return f"is claimed by {task.claimed_by} until {task.claim_expires_at:%Y-%m-%d %H:%M} UTC"
+    if task.subtask_count:
+        return "is not ready: it has subtasks, claim one of them"
+    if task.status is not TaskStatus.TODO:
+        return f"is not ready: its status is {task.status}"
+    shown = ", ".join(waits_for[:WAITS_SHOWN])
+    more = len(waits_for) - WAITS_SHOWN
+    return f"is not ready: it waits for {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 # -- rankings

@@ -9,9 +9,7 @@ def project_named(tx: Transaction, name: str) -> Project:
     """Return the project of this id or key, deleted or not, or raise NotFound with the nearest keys."""
     found = tx.find_project(name)
     if found is None:
-        nearest = tx.suggest_projects(name)
-        hint = f"nearest: {', '.join(nearest)}" if nearest else "list the projects"
-        raise NotFound(f"there is no project {name!r}", hint=hint)
+        raise NotFound.named("project", name, tx.suggest_projects(name))
     return found
 
 

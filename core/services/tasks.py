@@ -214,8 +214,7 @@ def task_named(ctx: Context, tx: Transaction, name: str) -> Task:
     """Return a task, deleted or not, or raise NotFound with the nearest keys."""
     task = tx.find_task(name, today=ctx.today)
     if task is None:
-        nearest = tx.suggest_tasks(name)
-        raise NotFound(f"there is no task {name!r}", hint=f"nearest: {', '.join(nearest)}" if nearest else "list the tasks")
+        raise NotFound.named("task", name, tx.suggest_tasks(name))
     return task
 
 

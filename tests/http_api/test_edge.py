@@ -29,6 +29,24 @@ def test_an_unsafe_request_id_is_replaced(api: httpx2.Client, unsafe: bytes) -> 
     assert len(answer.headers["x-request-id"]) == 16
 
 
+def test_a_header_in_several_lines_is_one_list(api: httpx2.Client) -> None:
+    """RFC 9110, 5.3; where no list is allowed, what stands there twice is refused and neither is chosen."""
+    project = api.post("/projects", json={"name": "Lines"})
+    address, tag = project.headers["location"].removeprefix("/api/v1"), project.headers["etag"]
+
+    known = api.get(f"{address}?include_tasks=false", headers=[("If-None-Match", tag), ("If-None-Match", '"other"')])
+    problem = api.get("/projects/NOPE", headers=[("Accept", "application/json"), ("Accept", "application/problem+json")])
+    minimal = api.patch(address, json={"description": "x"}, headers=[("Prefer", "handling=strict"), ("Prefer", "return=minimal")])
+    two_keys = api.post("/projects", json={"name": "Keys"}, headers=[("Idempotency-Key", "a"), ("Idempotency-Key", "b")])
+    two_tags = api.patch(address, json={"name": "Tags"}, headers=[("If-Match", tag), ("If-Match", '"9"')])
+
+    assert (known.status_code, minimal.status_code) == (304, 204)
+    assert problem.headers["content-type"] == "application/problem+json"
+    refused(two_keys, 422, "VALIDATION_ERROR")
+    refused(two_tags, 422, "VALIDATION_ERROR")
+    assert data(api.get(address))["name"] == "Lines"
+
+
 def test_answers_carry_security_headers(api: httpx2.Client) -> None:
     for answer in (
         api.get("/projects"),

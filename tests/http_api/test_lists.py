@@ -162,6 +162,14 @@ def test_filters_that_a_task_could_match_are_answered(api: httpx2.Client, key: s
     data(api.get(f"/tasks?{query.replace('KEY', key)}"))
 
 
+@pytest.mark.parametrize("path", ["/tasks?", "/patch-sets?", "/trash?", "/search?query=x&", "/tasks/next?", "/events?"])
+def test_a_project_that_is_not_there_is_refused_alike_everywhere(api: httpx2.Client, path: str) -> None:
+    error = refused(api.get(f"{path}project_id=00"), 404, "NOT_FOUND")
+
+    assert error["message"] == "there is no project '00'"
+    assert error["details"][0]["hint"] == "list the projects"
+
+
 def test_the_subtasks_of_a_task_of_another_project_are_not_found(api: httpx2.Client, key: str, project: dict[str, Any]) -> None:
     query = {"project_id": project["key"], "parent_id": f"{key}-1"}
 

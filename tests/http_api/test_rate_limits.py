@@ -1,8 +1,10 @@
 """How often a caller may call, and what it is told; the numbers of the gateway; a deprecated path."""
 
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -63,6 +65,23 @@ def test_the_numbers_name_routes_and_not_paths(api: httpx2.Client, base_url: str
     for name in ("http_request_duration_seconds_bucket", "http_requests_in_flight", "store_calls_waiting", "event_streams"):
         assert f"orchestrator_{name}" in text
     assert 'orchestrator_store_transactions_total{kind="read",outcome="done"}' in text
+
+
+def test_a_claim_that_comes_too_late_is_counted_as_refused_and_no_failure(
+    api: httpx2.Client, base_url: str, task: dict[str, Any]
+) -> None:
+    def writes() -> dict[str, float]:
+        found = re.findall(
+            r'transactions_total{kind="write",outcome="(refused|failed)"} (\S+)', httpx2.get(f"{base_url}/metrics").text
+        )
+        return {outcome: float(number) for outcome, number in found}
+
+    data(api.post(f"/tasks/{task['key']}/claim", json={"agent": "ada"}))
+    before = writes()
+
+    refused(api.post(f"/tasks/{task['key']}/claim", json={"agent": "ben"}), 409, "CONCURRENT_UPDATE")
+
+    assert writes() == {"refused": before["refused"] + 1, "failed": before["failed"]}
 
 
 @pytest.mark.usefixtures("redis_server")

@@ -69,13 +69,13 @@ class Naming(Session):
         """Return the id of this project, deleted or not."""
         for row in self.named_rows([name], PROJECTS_BY_ID, PROJECTS_BY_KEY):
             return str(row[0])
-        raise _unknown("project", name, self.suggest_projects(name))
+        raise NotFound.named("project", name, self.suggest_projects(name))
 
     def require_task_id(self, name: str) -> str:
         """Return the id of this task, deleted or not."""
         for row in self.named_rows([name], TASKS_BY_ID, TASKS_BY_KEY):
             return str(row[0])
-        raise _unknown("task", name, self.suggest_tasks(name))
+        raise NotFound.named("task", name, self.suggest_tasks(name))
 
     def suggest_projects(self, name: str) -> list[str]:
         keys = [key for (key,) in self.rows(_NEWEST_PROJECT_KEYS, limit=_KEYS_COMPARED)]
@@ -98,7 +98,3 @@ class Naming(Session):
         ordered = list(keys)
         live = {key for (key,) in self.rows_among(_LIVE_TASK_KEYS, ordered)}
         return [key for key in ordered if key in live][:SUGGESTIONS]
-
-
-def _unknown(kind: str, name: str, nearest: list[str]) -> NotFound:
-    return NotFound(f"There is no {kind} {name!r} here.", hint=f"did you mean {', '.join(nearest)}?" if nearest else None)
