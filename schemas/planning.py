@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.changes import ValidationResponse
 from schemas.patches import StoredPatchSet
-from schemas.primitives import Assignee, Day, FilterText, ItemName, Model, Name, sound_text
+from schemas.primitives import Assignee, Day, FilterText, ItemName, Model, Name, sound_text, spoken_text
 from schemas.usage import Usage
 
 MAX_OUTLINE_BYTES = 1_000_000
@@ -35,7 +35,8 @@ OutlineText = Annotated[
 ]
 
 
-FeedbackText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_FEEDBACK), AfterValidator(sound_text)]
+DescriptionText = Annotated[str, StringConstraints(min_length=10, max_length=MAX_DESCRIPTION), AfterValidator(spoken_text)]
+FeedbackText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_FEEDBACK), AfterValidator(spoken_text)]
 
 
 class ImportRequest(Model):
@@ -70,8 +71,8 @@ class PlanConstraints(Model):
 class PlannerRequest(ModelChoice):
     """An idea, or the requirements of a project, to turn into a proposal; nothing is applied."""
 
-    description: Annotated[str, StringConstraints(min_length=10, max_length=MAX_DESCRIPTION), AfterValidator(sound_text)] = Field(
-        description="prose, or a list of tasks as POST /planner/import reads them"
+    description: Annotated[str, StringConstraints(min_length=10, max_length=MAX_DESCRIPTION), AfterValidator(spoken_text)] = (
+        Field(description="prose, or a list of tasks as POST /planner/import reads them")
     )
     name: Name | None = Field(default=None, description="name of the new project, unless the text has a title")
     constraints: PlanConstraints = PlanConstraints()

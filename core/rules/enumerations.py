@@ -1,7 +1,7 @@
 """Lines numbered `1.1` or lettered `a.` as the list that their author sees; Markdown reads them as one paragraph.
 
-Numbers at the start of a line may be part of a sentence, so at least two lines must count without a gap,
-from the first one to the end of the paragraph, and below item 2 they must begin with 2.
+Letters behind a number stand below it. Numbers at the start of a line may be part of a sentence, so at least two lines must
+count without a gap, from the first one to the end of the paragraph, and below item 2 they must begin with 2.
 """
 
 import re
@@ -28,17 +28,18 @@ def with_enumerations(blocks: list[Block], item: Block | None = None) -> list[Bl
             continue
         if first:
             found.append(Block(BlockKind.PARAGRAPH, block.start, block.start + first, block.text[:first]))
-        found.append(_list(block.text[first:], block.start + first))
+        found.append(_list(block.text[first:], _labels(block.text[first:]), block.start + first))
     return found
 
 
 def _first_line(paragraph: Block, item: Block | None) -> int | None:
     """Return the index of the first line of an enumeration that ends the paragraph."""
     first = next((index for index, line in enumerate(paragraph.text) if _label(line)), None)
-    labels = [_label(line) for line in paragraph.text[first:]] if first is not None else []
+    labels = _labels(paragraph.text[first:]) if first is not None else []
     if len(labels) < 2 or labels[0][-1:] != (1,) or not all(_follows(one, other) for one, other in pairwise(labels)):
         return None
-    if max(map(len, labels)) == 1:  # "1 egg", "2 spoons of sugar"
+    numbers = [label for line in paragraph.text[first:] if (label := _label(line)) and label[0] != _LETTERS]
+    if numbers and max(map(len, numbers)) == 1:  # "1 egg", "2 spoons of sugar"
         return None
     if labels[0][0] != _LETTERS and item is not None and item.number not in (None, labels[0][0]):
         return None
@@ -53,6 +54,20 @@ def _label(line: str) -> Label:
     return (_LETTERS, ord(match["label"]) - ord("a") + 1) if match else ()
 
 
+def _labels(lines: list[str]) -> list[Label]:
+    """Return the label of each line; letters behind a number stand below it: (1, 2, 1) for the `a.` after `1.2`."""
+    labels: list[Label] = []
+    number: Label = ()
+    for line in lines:
+        label = _label(line)
+        if label[:1] == (_LETTERS,):
+            label = (*number, label[1]) if number else label
+        else:
+            number = label
+        labels.append(label)
+    return labels
+
+
 def _follows(one: Label, other: Label) -> bool:
     """Tell whether `other` is the first below `one`, or the next beside it or beside what it stands below."""
     if not other or (one[0] == _LETTERS) != (other[0] == _LETTERS):
@@ -60,16 +75,16 @@ def _follows(one: Label, other: Label) -> bool:
     return other == (*one, 1) or (len(other) <= len(one) and other == (*one[: len(other) - 1], one[len(other) - 1] + 1))
 
 
-def _list(lines: list[str], start: int) -> Block:
-    """Return lines that count without a gap as a list, longer numbers below shorter ones."""
-    size = len(_label(lines[0]))
-    own = [index for index, line in enumerate(lines) if len(_label(line)) <= size]
+def _list(lines: list[str], labels: list[Label], start: int) -> Block:
+    """Return lines that count without a gap as a list, longer labels below shorter ones."""
+    size = len(labels[0])
+    own = [index for index, label in enumerate(labels) if len(label) <= size]
     items = []
     for index, end in pairwise([*own, len(lines)]):
-        is_letter = _label(lines[index])[0] == _LETTERS
-        title = _LETTERED.sub("", lines[index], count=1) if is_letter else lines[index].strip()  # others name it by its number
+        letter = _LETTERED.match(lines[index])
+        title = lines[index][letter.end() if letter else 0 :].strip()  # a number stays: others name the item by it
         children = [Block(BlockKind.PARAGRAPH, start + index, start + index + 1, [title])]
         if end > index + 1:
-            children.append(_list(lines[index + 1 : end], start + index + 1))
+            children.append(_list(lines[index + 1 : end], labels[index + 1 : end], start + index + 1))
         items.append(Block(BlockKind.ITEM, start + index, start + end, children=children))
     return Block(BlockKind.LIST, start, start + len(lines), ordered=True, children=items)

@@ -21,7 +21,7 @@ from core.llm.port import Deadline, Spending
 from core.services import decomposing, planning
 from core.services.budget import spending_on
 from core.services.patch_sets import propose_patch_set, validate_patch_set
-from core.services.planning import TASKS_IN_ANSWER, Refined
+from core.services.planning import TASKS_IN_ANSWER, Refined, deletions
 from core.services.tasks import live_task
 from core.services.views import look
 from schemas.changes import ValidationResponse
@@ -237,9 +237,7 @@ def _store_changes(ctx: Context, made: Made, asked: str, *, dry_run: bool = Fals
     patch_set = _patches(made, asked)
     proposal = propose_patch_set(ctx, patch_set, engine=MODEL, model=made.model, usage=made.usage, dry_run=dry_run)
     notes = [_note(asked, question) for question in made.draft.questions]
-    if proposal.preview is not None and (deleted := proposal.preview.totals.deleted):
-        keys = [patch["task"] for patch in proposal.patches if patch["op"] == "delete_task"]
-        notes.insert(0, _note("/patches", f"it deletes {', '.join(keys)}, {deleted} tasks with what is below"))
+    notes[:0] = [_note("/patches", deleted) for deleted in deletions(proposal)]
     return Refined(proposal, notes)
 
 

@@ -5,6 +5,7 @@ from core.errors import DomainError
 from core.idempotency import FINAL
 from core.services.conversations import Answered, Turn
 from core.services.patch_sets import get_patch_set
+from core.services.planning import deletions
 from schemas.chat import Route
 from schemas.errors import ErrorCode
 from schemas.patches import PatchSetDetail, ProposalState
@@ -31,7 +32,14 @@ def shown(proposal: PatchSetDetail, points: list[str]) -> str:
     lines = [] if preview is None else preview.diff.splitlines()
     diff = [*lines[:DIFF_LINES], *([f"... {len(lines) - DIFF_LINES} more lines"] if len(lines) > DIFF_LINES else [])]
     how = f"Nothing is applied: apply_patch_set {proposal.id} (POST /api/v1/patch-sets/{proposal.id}/apply) does that."
-    said = [f"{proposal.id}: {proposal.summary}", "```", *diff, "```", how]
+    said = [
+        f"{proposal.id}: {proposal.summary}",
+        "```",
+        *diff,
+        "```",
+        *(f"Take care: {deleted}." for deleted in deletions(proposal)),
+        how,
+    ]
     if preview is not None and not preview.valid:
         said.append("It cannot be applied as it is; rebase it first:")
         said += [f"- {issue.message}" for issue in preview.issues]

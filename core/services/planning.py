@@ -7,6 +7,7 @@ from core.agents.scope import outside
 from core.agents.wire import Lowered
 from core.context import Context, Scope
 from core.errors import InvalidAiRequest
+from core.patches.text import show_count, show_listed
 from core.rules.commands import HELP
 from core.rules.plan import parse_plan
 from core.services.commanding import read_commands
@@ -80,6 +81,13 @@ class Refined:
     warnings: list[Issue]
 
 
+def deletions(proposal: PatchSetDetail) -> list[str]:
+    """Return a warning if the proposal deletes tasks, those below others included; nothing if it does not."""
+    deleted = 0 if proposal.preview is None else proposal.preview.totals.deleted
+    keys = [patch["task"] for patch in proposal.patches if patch["op"] == "delete_task"]
+    return [f"it deletes {show_listed(keys)}: {show_count(deleted, 'task')} with what is below"] if deleted else []
+
+
 def refine_plan(ctx: Context, request: RefineRequest, *, dry_run: bool = False) -> Refined:
     """Propose the changes that commands ask for (no model), in one project; whatever is not understood is said.
 
@@ -99,6 +107,7 @@ def refine_plan(ctx: Context, request: RefineRequest, *, dry_run: bool = False) 
         _require_inside(ctx, project, request.task_id, parsed.patches)
     summary = request.feedback.strip().partition("\n")[0][:500]
     proposal = propose_patch_set(ctx, PatchSet(summary=summary, patches=parsed.patches), engine="rules", dry_run=dry_run)
+    notes[:0] = [Issue(path="/patches", code=ErrorCode.INVALID_AI_REQUEST, message=deleted) for deleted in deletions(proposal)]
     return Refined(proposal, [note.model_copy(update={"severity": Severity.WARNING}) for note in notes])
 
 

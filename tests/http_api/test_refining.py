@@ -65,4 +65,15 @@ def test_a_description_becomes_a_proposal_of_what_it_says_and_no_more(api: httpx
 
 
 def test_a_description_of_few_words_is_refused(api: httpx2.Client) -> None:
-    refused(api.post("/planner/generate", json={"description": "shop"}), 422, "VALIDATION_ERROR")
+    for description in ("shop", " " * 20):
+        refused(api.post("/planner/generate", json={"description": description}), 422, "VALIDATION_ERROR")
+
+
+def test_a_deletion_is_pointed_out(api: httpx2.Client, task: dict[str, Any]) -> None:
+    data(api.post("/tasks", json={"parent_id": task["key"], "project_id": task["project_id"], "title": "Below"}))
+
+    [warning] = refine(api, task, f"delete {task['key']}").json()["metadata"]["warnings"]
+    said = data(api.post("/agent/chat", json={"message": f"delete {task['key']}"}))["message"]
+
+    assert warning["message"] == f"it deletes {task['key']}: 2 tasks with what is below"
+    assert f"Take care: {warning['message']}." in said

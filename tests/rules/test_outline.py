@@ -260,6 +260,15 @@ def test_decimal_numbers_are_a_nested_list() -> None:
     assert plan.waits == {"1.2 Room": ["1.1 Papers"]}
 
 
+def test_letters_behind_a_number_stand_below_it() -> None:
+    plan = read(
+        "1. Study\n   1.1 Rivals (4h)\n   1.2 Interviews\n       a. Recruit\n       b. Meet (1d) after Recruit\n   1.3 Report\n"
+    )
+
+    assert plan.tree == ["Study", "  1.1 Rivals", "  1.2 Interviews", "    Recruit", "    Meet", "  1.3 Report"]
+    assert plan.tasks["Meet"]["estimated_minutes"] == 480
+
+
 def test_letters_are_a_list() -> None:
     assert read("1. Clear out\n   a) Cabinets (2h)\n   b) Tiles\n2. Paint\n").tree == [
         "Clear out",
