@@ -57,6 +57,21 @@ async def test_an_unknown_key_is_answered_with_the_nearest_ones(tmp_path: Path) 
     assert patch.paths == ["/patches/0/task"]
 
 
+@pytest.mark.parametrize("name", ["online shop relaunch", "Relaunch"])
+async def test_a_project_that_is_named_as_people_call_it_is_answered_with_its_key(tmp_path: Path, name: str) -> None:
+    async with memory_tools(tmp_path) as tools:
+        create = {"op": "create_project", "key": "OSR", "fields": {"name": "Online shop relaunch"}}
+        await tools.ask("apply_patch_set", patches=[create])
+        read = await tools.refused("get_project", project=name)
+        planned = await tools.refused(
+            "propose_patch_set", patches=[{"op": "create_task", "project": name, "fields": {"title": "API"}}]
+        )
+
+    assert "nearest: OSR" in read.text
+    assert "/patches/0/project: there is no project" in planned.text
+    assert "(nearest: OSR)" in planned.text
+
+
 async def test_every_issue_of_a_set_comes_at_once_with_its_place(tmp_path: Path) -> None:
     patches = [
         {"op": "update_task", "task": "WEB-1", "fields": {"status": "finished", "colour": "red"}},

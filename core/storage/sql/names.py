@@ -18,7 +18,7 @@ _D = dependencies.c
 _ID_LENGTH = 36
 _TASK_KEY = re.compile(r"([A-Z][A-Z0-9]{1,9})-(\d{1,9})")
 SUGGESTIONS = 3
-_KEYS_COMPARED = 200
+_PROJECTS_COMPARED = 200
 _NUMBERS_COMPARED = 15  # to each side
 
 PROJECTS_BY_ID = Statement(select(*PROJECT_COLUMNS).where(_P.workspace_id == WORKSPACE, among(_P.id, "ids")))
@@ -31,8 +31,8 @@ EDGES_OF_PROJECT = Statement(
         _D.task_id.in_(select(_T.id).where(_T.workspace_id == WORKSPACE, _T.project_id == bindparam("project"))),
     )
 )
-_NEWEST_PROJECT_KEYS = Statement(
-    select(_P.key)
+_NEWEST_PROJECTS = Statement(
+    select(_P.key, _P.name)
     .where(_P.workspace_id == WORKSPACE, _P.deleted_at.is_(None))
     .order_by(_P.created_at.desc(), _P.id.desc())
     .limit(bindparam("limit"))
@@ -78,8 +78,10 @@ class Naming(Session):
         raise NotFound.named("task", name, self.suggest_tasks(name))
 
     def suggest_projects(self, name: str) -> list[str]:
-        keys = [key for (key,) in self.rows(_NEWEST_PROJECT_KEYS, limit=_KEYS_COMPARED)]
-        return get_close_matches(name.upper(), keys, n=SUGGESTIONS, cutoff=0.5)
+        newest = self.rows(_NEWEST_PROJECTS, limit=_PROJECTS_COMPARED)
+        called = [key for key, title in newest if name.casefold() in title.casefold()]  # people say the name, and not the key
+        near = get_close_matches(name.upper(), [key for key, _ in newest], n=SUGGESTIONS, cutoff=0.5)
+        return list(dict.fromkeys([*near, *called]))[:SUGGESTIONS]
 
     def suggest_tasks(self, name: str) -> list[str]:
         parts = _TASK_KEY.fullmatch(name.upper())
