@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 RATE_LIMIT_OFF = "off"
+_ORIGIN = r"[a-z][a-z0-9+.-]*://[^/?#@*\s]+"
 _RATE_LIMIT = r"off|[1-9]\d{0,6}/(second|minute|hour|day)"
 
 
@@ -115,9 +116,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_origins(cls, value: object) -> object:
         if isinstance(value, str):
-            value = [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
-        if isinstance(value, list) and "*" in value:
-            raise PydanticCustomError("setting", "must name each origin; * is not allowed")
+            value = [origin.strip().rstrip("/").lower() for origin in value.split(",") if origin.strip()]
+        if isinstance(value, list) and not all(re.fullmatch(_ORIGIN, origin) for origin in value):
+            raise PydanticCustomError(
+                "setting", "must name each origin as browsers do, such as https://plan.example.com:8443; no *"
+            )
         return value
 
     @field_validator("trusted_proxies", mode="before")

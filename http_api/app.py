@@ -176,7 +176,8 @@ def _bind(settings: Settings) -> socket.socket:
         listener.bind((settings.host, settings.port))
         listener.listen(2048)
     except OSError as error:
-        _exit(EXIT_USAGE, f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). Set PORT to a free port.")
+        way_out = "Set HOST to an address of this machine, and PORT to a free port"
+        _exit(EXIT_USAGE, f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). {way_out}.")
     return listener
 
 

@@ -78,6 +78,22 @@ def test_a_value_that_cannot_be_used_is_named_in_one_line(name: str, monkeypatch
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    "origin", ["*", "localhost:3000", "http://*.example.com", "https://example.com/app", "null", "https://me@a.com"]
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", f"http://localhost:3000,{origin}")
+
+    with pytest.raises(InvalidSettings, match=r"^CORS_ORIGINS must name each origin as browsers do, such as https://"):
+        load_settings()
+
+
+def test_origins_are_read_as_browsers_send_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", " https://Plan.Example.com/, http://[::1]:3000 ,app://-,")
+
+    assert load_settings().cors_origins == ["https://plan.example.com", "http://[::1]:3000", "app://-"]
+
+
 def test_several_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "0")
     monkeypatch.setenv("LOG_LEVEL", "loud")
