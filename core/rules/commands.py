@@ -175,7 +175,7 @@ class _Commands:
 
     def state(self, match: re.Match[str]) -> list[Patch]:
         status = find_status(match["value"])
-        if status is None and (priority := find_priority(match["value"])):  # "WEB-3 is urgent"
+        if status is None and len(match["value"]) > 1 and (priority := find_priority(match["value"])):  # "WEB-3 is urgent"
             return self.update(match, priority=priority.value)
         if status is None:
             raise _NotUnderstood(f"'{match['value']}' is no state: todo, in progress, blocked, in review, done or cancelled")

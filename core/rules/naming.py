@@ -5,11 +5,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
+from core.rules.sentences import mentioned_keys
+from core.rules.vocabulary import CONNECTING_WORDS
+
 MAX_WORDS = 24  # of a command in which titles are looked for
 MAX_COMPARED = 200_000  # titles for all that is looked for
 MAX_FOUND = 6  # more would only make a name more ambiguous
 _WORD = re.compile(r"[^\s\"'\u201c-\u201f\u00ab\u00bb,;:()@#]+")
 _ENDS = ".!?"
+# Alone they name nothing: "delete it" is not "Do it", nor "delete everything" "Test everything".
+_NO_NAMES = CONNECTING_WORDS | frozenset(
+    """
+    all any both do done everything first he her him his i is it its last me my next no not nothing now one ones our rest
+    second she so some something task tasks that their them then these they thing things this those today tomorrow up us we
+    what which you
+    """.split()
+)
 _OPENING = tuple("\"'\u201c\u201e\u00ab")
 _CLOSING = tuple("\"'\u201d\u201c\u00bb")
 
@@ -34,6 +45,8 @@ class Titles:
         words = tuple(_words(name))
         if not words or self._whole.get(words):
             return self._whole.get(words, [])
+        if _NO_NAMES.issuperset(words) or mentioned_keys(name):  # "delete WEB-99" is not "Look into WEB-99"
+            return []
         rarest = min((self._holders.get(word, []) for word in words), key=len)
         self._left -= len(rarest)
         if self._left < 0:

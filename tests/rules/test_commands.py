@@ -15,7 +15,7 @@ from tests.rules.plans import TODAY
 
 PATCH: TypeAdapter[Any] = TypeAdapter(Patch)
 TITLES = dict(
-    enumerate(["Buy domain", "Docs", "Write docs", "Landing page", "Login page", "Launch", "Beta", "Do it", "Split"], 1)
+    enumerate(["Buy domain", "Docs", "Write docs", "Landing page", "Login page", "Launch", "Beta", "Do it", "Split OPS-1"], 1)
 )
 TASKS = {
     f"WEB-{number}": NamedTask(title, ["old"] if number == 3 else [], {3: date(2027, 1, 31), 9: date.max}.get(number))
@@ -194,6 +194,10 @@ def test_a_second_tag_command_sees_the_first() -> None:
         ("make it nicer", "no command"),
         ("delete page", "may be WEB-4, WEB-5"),
         ("delete unicorns", "no task I know"),
+        ("delete OPS-1", "no task OPS-1"),  # a title is "Split OPS-1"
+        ("delete it", "no task I know"),  # a title is "Do it"
+        ("the task is done", "no task I know"),
+        ("WEB-3 is a", "no state"),
         ("don't delete docs", "no command"),
         ("assign docs to ann and the launch to ben", "no command"),
         ("add Press kit under the page", "may be WEB-4, WEB-5"),
