@@ -10,7 +10,7 @@ from unicodedata import category, east_asian_width
 from core.mermaid import label
 from core.patches.text import safe, safe_word
 from core.schedule_rendering import render_gantt, timeline_head, timeline_rows
-from mcp_server.rendering import MAX_TEXT, capped
+from mcp_server.rendering import FEWER, MAX_TEXT, capped
 from schemas.primitives import TaskStatus
 from schemas.schedule import Schedule, ScheduledTask
 from schemas.tasks import Task
@@ -78,7 +78,7 @@ def gantt(schedule: Schedule, page: list[ScheduledTask], foot: Sequence[str]) ->
 
 def _diagram(head: Sequence[str], rows: Iterable[str], foot: Sequence[str]) -> str:
     """Return a diagram; what was cut and what follows is said in comments, so that it can still be drawn."""
-    text = capped(head, rows, [f"    %% {line}" for line in foot], narrow=SMALLER)
+    text = capped(head, rows, [f"    %% {line}" for line in foot], narrow=f"{FEWER}.")
     return text.replace("\n... ", "\n    %% ... ")
 
 
@@ -87,7 +87,7 @@ def _diagram(head: Sequence[str], rows: Iterable[str], foot: Sequence[str]) -> s
 
 def timeline(schedule: Schedule, page: Sequence[ScheduledTask], foot: Sequence[str]) -> str:
     """Return one page of a schedule as bars on the scale of the whole."""
-    return capped(timeline_head(schedule), timeline_rows(schedule, page), foot, narrow=SMALLER)
+    return capped(timeline_head(schedule), timeline_rows(schedule, page), foot, narrow=f"{FEWER}.")
 
 
 def board(head: Sequence[str], tasks: Sequence[Task], foot: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ CUT = 300  # room for the sentence that says what was cut
 MAX_VALUE = 500  # characters of one string inside a structured change
 MAX_STRUCTURE = 60_000  # characters of the structured half of an answer, as JSON
 MAX_TEXT_VALUE = 2_000  # characters of one string inside a structure that is too large
+FEWER = "repeat with limit={shown}, for a cursor goes on after them"  # where each row is an item of a page
 OLDEST_FIRST = {"comments"}  # lists whose first items are left out first
 
 TASK_FACTS = {
@@ -98,7 +99,10 @@ def compact_json(value: Any) -> str:
 
 
 def capped(head: Sequence[str], rows: Iterable[str], foot: Sequence[str] = (), *, narrow: str, most: int = MAX_TEXT) -> str:
-    """Return the lines as text of at most `most` characters; `narrow` says how to see rows that were cut."""
+    """Return the lines as text of at most `most` characters; `narrow` says how to see rows that were cut.
+
+    In it `{shown}` stands for the number of rows that were not.
+    """
     rows = list(rows)
     ends = "\n".join(foot)
     room = most - CUT - len(ends) - sum(len(line) + 1 for line in head)
@@ -107,7 +111,9 @@ def capped(head: Sequence[str], rows: Iterable[str], foot: Sequence[str] = (), *
         room -= len(row) + 1
         if room < 0:
             cut = show_count(len(rows) - len(shown), "line")
-            shown.append(f"... {cut} of {len(rows):,} cut to stay below {most:,} characters; {narrow}")
+            shown.append(
+                f"... {cut} of {len(rows):,} cut to stay below {most:,} characters; {narrow.replace('{shown}', str(len(shown)))}"
+            )
             break
         shown.append(row)
     text = "\n".join([*head, *shown, *foot])

@@ -10,6 +10,7 @@ from core.schedule_rendering import schedule_head, schedule_line
 from mcp_server.calls import CallContext, history, patch_sets, projects, services_context
 from mcp_server.pictures import board, flowchart, gantt, timeline
 from mcp_server.rendering import (
+    FEWER,
     MAX_TEXT,
     PROJECT_FACTS,
     SCHEDULED_FACTS,
@@ -49,7 +50,7 @@ async def list_projects(
     page = await core.run(projects.list_projects, found)
     head = [] if page.projects else ["No project matches; propose_patch_set or import_outline creates one."]
     foot = more_line(len(page.projects), page.total, "projects", page.next_cursor)
-    text = capped(head, map(project_line, page.projects), foot, narrow="use a smaller limit, query or status.")
+    text = capped(head, map(project_line, page.projects), foot, narrow=f"{FEWER}; or filter by query or status.")
     structured = {"projects": [facts(project, PROJECT_FACTS) for project in page.projects], "total": page.total}
     return answer(text, structured | next_page(page.next_cursor))
 
@@ -137,7 +138,7 @@ def _schedule_as(format: str, schedule: Schedule, page: list[ScheduledTask], foo
             return timeline(schedule, page, foot)
         case _:
             head = schedule_head(schedule, most=MAX_KEYS)
-            return capped(head, map(schedule_line, page), foot, narrow="use a smaller limit.")
+            return capped(head, map(schedule_line, page), foot, narrow=f"{FEWER}.")
 
 
 def schedule_structure(schedule: Schedule, page: list[ScheduledTask]) -> dict[str, Any]:
@@ -180,6 +181,6 @@ async def list_history(
         page = await core.run(patch_sets.list_patch_sets, query)
     head = [] if page.patch_sets else [f"No patch set is {state} here."]
     foot = more_line(len(page.patch_sets), page.total, "patch sets", page.next_cursor)
-    text = capped(head, map(patch_set_line, page.patch_sets), foot, narrow="use a smaller limit.")
+    text = capped(head, map(patch_set_line, page.patch_sets), foot, narrow=f"{FEWER}.")
     structured = {"patch_sets": [patch_set_facts(patch_set) for patch_set in page.patch_sets], "total": page.total}
     return answer(text, structured | next_page(page.next_cursor))

@@ -107,7 +107,7 @@ def applied_lines(verb: str, effect: ApplyResponse) -> tuple[list[str], list[str
     verb_of = "became" if effect.replayed else "is now at"  # others may have written since
     revisions = ", ".join(f"{key} {verb_of} revision {revision}" for key, revision in effect.revisions.items())
     replayed = " (it had been applied before: this is its first answer)" if effect.replayed else ""
-    head = [f"{verb} {effect.patch_set_id}{replayed}: {totals_text(effect.totals)}. {revisions}"]
+    head = [f"{verb} {effect.patch_set_id}{replayed}: {totals_text(effect.totals)}. {revisions}".rstrip()]
     undo = [f'To undo: revert_patch_set(id="{effect.patch_set_id}").'] if effect.totals.can_be_undone else []
     return head, [*issue_lines(effect.warnings), *undo]
 

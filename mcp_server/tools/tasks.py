@@ -9,6 +9,7 @@ from pydantic import Field
 from core.patches.text import safe_word
 from mcp_server.calls import CallContext, claiming, services_context, tasks
 from mcp_server.rendering import (
+    FEWER,
     MAX_TEXT,
     answer,
     body_lines,
@@ -55,7 +56,7 @@ async def list_tasks(
     head = [] if page.tasks else ["No task matches."]
     foot = more_line(len(page.tasks), page.total, "tasks", page.next_cursor)
     rows = (task_line(task, placed=True) for task in page.tasks)
-    text = capped(head, rows, foot, narrow="use a smaller limit, or filter by status, assignee or query.")
+    text = capped(head, rows, foot, narrow=f"{FEWER}; or filter by status, assignee or query.")
     structured = {"tasks": [task_facts(task) for task in page.tasks], "total": page.total}
     return answer(text, structured | next_page(page.next_cursor))
 

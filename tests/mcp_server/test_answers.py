@@ -1,6 +1,7 @@
 """What an answer states is true and bounded in both of its halves: numbers, names, and what was left out."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,15 @@ async def test_a_page_of_large_changes_gets_shorter_instead_of_losing_some(tmp_p
 
 def _rename(title: str) -> dict[str, Any]:
     return {"op": "update_task", "task": "WEB-1", "fields": {"title": title}}
+
+
+async def test_who_follows_what_a_cut_page_says_misses_no_item(tmp_path: Path) -> None:
+    async with memory_tools(tmp_path) as tools:
+        await tools.make_project(*(f"Task {number} {'of many ' * 15}" for number in range(120)))
+        page = await tools.ask("list_tasks", project="WEB", limit=100)
+        limit = int(re.search(r"lines of 100 cut .* repeat with limit=(\d+),", page)[1])  # type: ignore[index]
+        again = await tools.ask("list_tasks", project="WEB", limit=limit)
+
+    assert page.count("\nWEB-") + 1 == again.count("\nWEB-") + 1 == limit
+    assert " cut to stay below " not in again
+    assert f"{limit} of 120 tasks; continue with cursor=" in again

@@ -136,7 +136,7 @@ async def test_pictures_of_large_plans_are_cut_in_whole_tasks_and_say_so(tmp_pat
     assert " of these 100 tasks fit; use a smaller limit." in chart
     assert chart.splitlines()[-2].startswith("    %% ... ")
     assert board.endswith("  99 `long` `long` `long` `long` `long`…")  # cards are short: a whole page fits
-    assert "cut to stay below 8,000 characters; use a smaller limit." in bars
+    assert "cut to stay below 8,000 characters; repeat with limit=" in bars
 
 
 async def test_titles_are_drawn_as_they_are_by_mermaid_and_never_read_by_it(tmp_path: Path) -> None:
