@@ -111,9 +111,8 @@ def capped(head: Sequence[str], rows: Iterable[str], foot: Sequence[str] = (), *
         room -= len(row) + 1
         if room < 0:
             cut = show_count(len(rows) - len(shown), "line")
-            shown.append(
-                f"... {cut} of {len(rows):,} cut to stay below {most:,} characters; {narrow.replace('{shown}', str(len(shown)))}"
-            )
+            way = narrow.replace("{shown}", str(len(shown)))
+            shown.append(f"... {cut} of {len(rows):,} cut to stay below {most:,} characters; {way}")
             break
         shown.append(row)
     text = "\n".join([*head, *shown, *foot])
