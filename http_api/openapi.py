@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
+from http_api import answer_examples
 from http_api.envelope import API_PREFIX, API_VERSION, Problem
 from http_api.scopes import NEEDED
 from schemas.events import Event, StreamClosed, StreamOpened
@@ -90,6 +91,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     _name_the_ops(schemas)
     _add_headers(document)
     _give_bounds(document)
+    answer_examples.add(document)
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
 

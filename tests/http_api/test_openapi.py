@@ -112,6 +112,19 @@ def test_every_body_has_an_example_that_its_schema_accepts(document: dict[str, A
             assert not list(Draft202012Validator(schema).iter_errors(example["value"])), operation["operationId"]
 
 
+def test_every_operation_has_an_example_of_its_answer_that_its_schema_accepts(document: dict[str, Any]) -> None:
+    for _, operation in operations(document):
+        answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        contents = [
+            content for answer in answers for kind, content in answer.get("content", {}).items() if kind == "application/json"
+        ]
+        for content in contents:
+            schema = {**content["schema"], "components": document["components"]}
+            wrong = [error.message for error in Draft202012Validator(schema).iter_errors(content["example"])]
+            assert not wrong, (operation["operationId"], wrong)
+        assert contents or operation["operationId"] in ("stream_events", "get_metrics"), operation["operationId"]
+
+
 def test_every_creation_that_takes_a_dry_run_documents_both_answers(document: dict[str, Any]) -> None:
     found = [
         operation
