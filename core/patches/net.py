@@ -1,6 +1,7 @@
 """The net effect of several patch sets: what differs between two revisions, however often it went to and fro."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from core.patches.values import same
@@ -14,6 +15,7 @@ _UNTOLD = {
 }
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _PLACE = frozenset({"parent", "position"})
+_STAYING = frozenset({Action.MOVED, Action.UPDATED})
 
 
 def net_changes(changes: Iterable[Change]) -> list[Change]:
@@ -26,6 +28,45 @@ def net_changes(changes: Iterable[Change]) -> list[Change]:
     is_gone = {steps[-1].key for steps in tasks if not _lives_after(steps[-1])}
     nets = (_net(steps, was_gone, is_gone) for steps in by_item.values())
     return [net for net in nets if net is not None]
+
+
+# Ids of the live tasks of a project in outline order, each with that of its parent.
+Order = Mapping[str, str | None]
+
+
+def only_renumbered(changes: Iterable[Change]) -> bool:
+    """Whether a change names another position among the same siblings: perhaps another number for the same place."""
+    return any(change.fields.keys() & _PLACE == {"position"} for change in changes if change.action in _STAYING)
+
+
+def without_idle_moves(changes: Iterable[Change], before: Order, after: Order) -> list[Change]:
+    """Return the changes without moves among siblings whose order is the same at both ends.
+
+    A task that went away and came back, or whose siblings were numbered anew, stands where it stood.
+    """
+    was, now = _siblings(before), _siblings(after)
+    kept = []
+    for change in changes:
+        parent = after.get(change.id)
+        same_siblings = change.action in _STAYING and change.fields.keys() & _PLACE == {"position"}
+        if same_siblings and _common(was[parent], now[parent]) == _common(now[parent], was[parent]):
+            fields = {name: sides for name, sides in change.fields.items() if name != "position"}
+            if fields:
+                kept.append(change.model_copy(update={"action": Action.UPDATED, "fields": fields}))
+        else:
+            kept.append(change)
+    return kept
+
+
+def _siblings(order: Order) -> dict[str | None, dict[str, None]]:
+    found: dict[str | None, dict[str, None]] = defaultdict(dict)
+    for item, parent in order.items():
+        found[parent][item] = None
+    return found
+
+
+def _common(items: Iterable[str], others: Container[str]) -> list[str]:
+    return [item for item in items if item in others]
 
 
 def count_totals(changes: Iterable[Change]) -> Totals:

@@ -6,7 +6,7 @@ from core.collector import collector_paused
 from core.context import Context, Scope
 from core.errors import DeletedResource, InvalidCursor, ValidationFailed
 from core.patches.diff import render_diff
-from core.patches.net import count_totals, net_changes
+from core.patches.net import Order, count_totals, net_changes, only_renumbered, without_idle_moves
 from core.services.answers import CHANGES_IN_ANSWER
 from core.services.names import project_named, unknown_patch_set
 from core.services.tasks import task_of
@@ -74,7 +74,11 @@ def diff_revisions(ctx: Context, project: str, *, from_revision: int, to_revisio
         require_revision(found, "to", last)
         if from_revision > last:
             raise _wrong("from", f"must not be after to ({last})", "give the older revision as from")
-        return found, last, net_changes(tx.changes_between(found.id, after=from_revision, to=last))
+        changes = net_changes(tx.changes_between(found.id, after=from_revision, to=last))
+        if only_renumbered(changes):
+            before, after = (_order(tx, found, revision, ctx.today) for revision in (from_revision, last))
+            changes = without_idle_moves(changes, before, after)
+        return found, last, changes
 
     found, last, changes = ctx.read(work)
     return RevisionDiff.model_construct(
@@ -86,6 +90,11 @@ def diff_revisions(ctx: Context, project: str, *, from_revision: int, to_revisio
         totals=count_totals(changes),
         diff=render_diff(changes),
     )
+
+
+def _order(tx: Transaction, project: Project, revision: int, today: date) -> Order:
+    _, tasks = tx.project_at(project.id, revision, today=today)
+    return {task.id: task.parent_id for task in tasks}
 
 
 def past_project(tx: Transaction, name: str, revision: int, *, today: date) -> tuple[Project, list[Task]]:

@@ -170,6 +170,23 @@ def test_a_diff_goes_from_an_older_revision_to_a_newer_one(
     assert refusal.value.details[0].path == path
 
 
+def test_a_task_that_is_back_among_its_siblings_has_not_moved(ctx: Context, web: ApplyResponse) -> None:
+    titles = ("Last", "Very last")
+    patches = [{"op": "create_task", "project": "WEB", "fields": {"title": title}} for title in titles]
+    base = patch_sets.apply_patch_set(ctx, PatchSet(patches=patches)).revisions["WEB"]
+    apply(ctx, {"op": "move_task", "task": "WEB-5", "after": "WEB-6"})
+    away = history.diff_revisions(ctx, "WEB", from_revision=base)
+
+    apply(ctx, {"op": "move_task", "task": "WEB-5", "before": "WEB-6"})
+    back = history.diff_revisions(ctx, "WEB", from_revision=base)
+    apply(ctx, {"op": "update_task", "task": "WEB-5", "fields": {"title": "Nearly last"}})
+    renamed = history.diff_revisions(ctx, "WEB", from_revision=base)
+
+    assert [(change.key, change.action) for change in away.changes] == [("WEB-5", Action.MOVED)]
+    assert (back.changes, back.changes_total, back.totals.moved) == ([], 0, 0)
+    assert [(change.action, list(change.fields)) for change in renamed.changes] == [(Action.UPDATED, ["title"])]
+
+
 def test_a_large_diff_is_cut_and_says_how_large_it_is(ctx: Context, web: ApplyResponse) -> None:
     text = {"title": "x" * 250, "description": "y" * 200}
     apply(ctx, *({"op": "create_task", "project": "WEB", "fields": text} for _ in range(450)))
