@@ -177,14 +177,16 @@ def test_a_task_that_is_back_among_its_siblings_has_not_moved(ctx: Context, web:
     apply(ctx, {"op": "move_task", "task": "WEB-5", "after": "WEB-6"})
     away = history.diff_revisions(ctx, "WEB", from_revision=base)
 
+    apply(ctx, {"op": "create_task", "after": "WEB-4", "fields": {"title": "Takes its number"}})
     apply(ctx, {"op": "move_task", "task": "WEB-5", "before": "WEB-6"})
     back = history.diff_revisions(ctx, "WEB", from_revision=base)
     apply(ctx, {"op": "update_task", "task": "WEB-5", "fields": {"title": "Nearly last"}})
     renamed = history.diff_revisions(ctx, "WEB", from_revision=base)
 
     assert [(change.key, change.action) for change in away.changes] == [("WEB-5", Action.MOVED)]
-    assert (back.changes, back.changes_total, back.totals.moved) == ([], 0, 0)
-    assert [(change.action, list(change.fields)) for change in renamed.changes] == [(Action.UPDATED, ["title"])]
+    assert [(change.key, change.action) for change in back.changes] == [("WEB-7", Action.CREATED)]
+    assert (back.changes_total, back.totals.moved) == (1, 0)
+    assert [(change.action, list(change.fields)) for change in renamed.changes[:1]] == [(Action.UPDATED, ["title"])]
 
 
 def test_a_large_diff_is_cut_and_says_how_large_it_is(ctx: Context, web: ApplyResponse) -> None:
