@@ -92,9 +92,10 @@ async def apply_patch_set(
     base_revisions: BaseRevisions | None = None,
     only: Only = None,
 ) -> CallToolResult:
-    """Apply a proposal the user has agreed to, whole or not at all; or patches inline, for small changes the user asked
-    for in so many words. Do not use it before the diff was shown. Safe to repeat by id. Returns the new revision, the diff
-    and how to undo. Example: {"id": "ps_...", "only": [0, 2]}"""
+    """Apply a proposal the user has agreed to, whole or not at all; or patches inline, for small changes the user
+    spelled out. Do not use it before the diff was shown. Safe to repeat by id. Returns the new revision, the diff and
+    how to undo.
+    Example: {"id": "ps_...", "only": [0, 2]}"""
     core = await approved_context(ctx, approval)
     try:
         if patches:
@@ -146,7 +147,7 @@ async def import_outline(
     sequential: Annotated[bool, Field(description="numbered items wait for the one before")] = False,
 ) -> CallToolResult:
     """Turn a written plan (Markdown with bullets, checkboxes, estimates, @owners, dates, "after X"; or CSV, OPML, TaskPaper,
-    todo.txt, an export) into a proposal, by rules and without a model; nothing is applied. Use it for long plans,
+    todo.txt, an export) into a proposal, by rules; nothing is applied. Use it for long plans,
     propose_patch_set for short ones. Returns id, diff and unused lines.
     Example: {"content": "# Launch\\n- [ ] API (2h) @ana"}"""
     core = await services_context(ctx)

@@ -116,9 +116,9 @@ async def get_schedule(
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> CallToolResult:
-    """Compute when each open task can run, the critical path, slack, load per person and the finish date, from estimates
-    and dependencies. Use it to find what decides the end; it changes nothing. mermaid gives a gantt chart,
-    timeline bars. Example: {"project": "WEB", "format": "mermaid"}"""
+    """Compute when each open task can run, the critical path, slack, load per person and the finish date. Use it to find
+    what decides the end; it changes nothing. mermaid gives a gantt chart, timeline bars.
+    Example: {"project": "WEB", "format": "mermaid"}"""
     core = await services_context(ctx)
     schedule = await core.run_long(projects.get_schedule, project, start_date=start_date)
     first = _offset(cursor, schedule.revision)

@@ -67,7 +67,7 @@ def _place(name: str | None) -> dict[str, Any]:
 
 
 async def get_task(ctx: CallContext, task: TaskName) -> CallToolResult:
-    """Read one task in full: description, acceptance criteria, dates, dependencies in both directions, subtasks, newest
+    """Read one task in full: description, acceptance criteria, dates, dependencies, subtasks, newest
     comments and the revision that last changed it. For several tasks use list_tasks. Example: {"task": "WEB-14"}"""
     core = await services_context(ctx)
     found = await core.run(tasks.get_task, task)
@@ -131,8 +131,8 @@ async def claim_task(
     lease_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60,
 ) -> CallToolResult:
     """Take the best ready task (priority, critical path, due date): it becomes in_progress and is yours until the lease
-    ends, so that two agents never get the same one. Call again with task to renew. Returns the task, or that nothing is
-    ready. Example: {"project": "WEB", "agent": "ana"}"""
+    ends. Call again with task to renew. Returns the task, or that nothing is ready.
+    Example: {"project": "WEB", "agent": "ana"}"""
     core = await services_context(ctx)
     claimed = await core.run(claiming.claim_task, project=project, task=task, agent=agent or None, lease_minutes=lease_minutes)
     if claimed is None or claimed.item is None:
@@ -149,7 +149,7 @@ def _claim_text(task: Task) -> str:
 
 
 async def add_comment(ctx: CallContext, task: TaskName, body: CommentBody) -> CallToolResult:
-    """Add a note to a task's append-only discussion, at once and without approval. For changes to the task itself use
+    """Add a note to a task's discussion, at once and without approval. For changes to the task itself use
     propose_patch_set. Returns the patch set id. Example: {"task": "WEB-14", "body": "Waiting for the vendor"}"""
     core = await services_context(ctx)
     written = await core.run(tasks.add_comment, task, body)

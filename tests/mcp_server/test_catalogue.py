@@ -7,7 +7,7 @@ import pytest
 
 from mcp_server.catalogue import READ_TOOLS, TOOL_NAMES, catalogue
 from mcp_server.server import INSTRUCTIONS
-from tests.mcp_server.clients import wire
+from tests.mcp_server.clients import modern, wire
 
 SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "mcp_tools.json"
 TOOLS = {tool["name"]: tool for tool in catalogue()}
@@ -38,10 +38,12 @@ def test_there_are_the_fourteen_tools_reading_ones_first() -> None:
     assert TOOL_NAMES[:7] == READ_TOOLS
 
 
-def test_the_whole_list_costs_at_most_14_000_bytes_on_the_wire(tmp_path: Path) -> None:
+@pytest.mark.parametrize("era", ["handshake", "stateless"])
+def test_the_whole_list_costs_at_most_14_000_bytes_on_the_wire(tmp_path: Path, era: str) -> None:
     with wire(tmp_path) as server:
-        server.shake_hands()
-        answer = server.ask(2, "tools/list", {})
+        if era == "handshake":
+            server.shake_hands()
+        answer = server.ask(2, "tools/list", modern() if era == "stateless" else {})
 
     assert answer["result"]["tools"] == list(TOOLS.values())
     assert len(json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()) <= 14_000
