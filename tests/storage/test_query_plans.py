@@ -37,7 +37,7 @@ MODULES = (
 )
 ONLY_POSTGRESQL = {"LOCK_SEQUENCE", "LOCK_PROJECTS", "PUT_TSVECTOR"}
 # Reads bounded by their LIMIT; what may be claimed anywhere depends on every dependency there is.
-WHOLE_WORKSPACE = {"_NEWEST_PROJECT_KEYS", "CLAIMABLE"}
+WHOLE_WORKSPACE = {"_NEWEST_PROJECTS", "CLAIMABLE"}
 # The last entry of an index, and the only row of a workspace.
 ONE_ROW = {"TAKE_SEQ", "LATEST_SEQ", "PROGRESS", "MOVE_PROGRESS"}
 
