@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.support.servers import free_port
+from tests.support.services import missing
 
 OWNER = "postgres"  # who runs it when we are root, whom PostgreSQL refuses
 
@@ -70,10 +69,7 @@ def running_cluster() -> Iterator[Cluster]:
     """Run a new cluster; skip where PostgreSQL's programs are missing, and fail where services are required."""
     found = programs()
     if found is None:
-        reason = "initdb is not installed, so PostgreSQL cannot be restarted"
-        if os.environ.get("REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing("initdb is not installed, so PostgreSQL cannot be restarted")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if os.geteuid() == 0:

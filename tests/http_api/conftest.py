@@ -1,6 +1,5 @@
 """One gateway process for all tests of this folder, and what they say to it."""
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.storage.conftest import empty_postgres, postgres_server
 from tests.support.servers import running_server
+from tests.support.services import missing
 
 __all__ = ["empty_postgres", "postgres_server"]
 
@@ -23,10 +23,7 @@ def redis_server() -> None:
     try:
         socket.create_connection(("127.0.0.1", 6379), timeout=5).close()
     except OSError as error:
-        reason = f"no Redis answers at {REDIS}: {error}"
-        if os.environ.get("REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(f"no Redis answers at {REDIS}: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -177,7 +177,7 @@ async def test_who_follows_what_a_cut_page_says_misses_no_item(tmp_path: Path) -
     async with memory_tools(tmp_path) as tools:
         await tools.make_project(*(f"Task {number} {'of many ' * 15}" for number in range(120)))
         page = await tools.ask("list_tasks", project="WEB", limit=100)
-        limit = int(re.search(r"lines of 100 cut .* repeat with limit=(\d+),", page)[1])  # type: ignore[index]
+        [limit] = map(int, re.findall(r"lines of 100 cut .* repeat with limit=(\d+),", page))
         again = await tools.ask("list_tasks", project="WEB", limit=limit)
 
     assert page.count("\nWEB-") + 1 == again.count("\nWEB-") + 1 == limit

@@ -1,7 +1,6 @@
 """The review card, in a real browser inside a small host, on a real server process and its database."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tests.mcp_server.card_proposal import PROPOSAL
 from tests.mcp_server.clients import memory_tools, stdio_tools
 from tests.mcp_server.website import PLAN
 from tests.support.browser import Page, browser_page
+from tests.support.services import missing
 
 AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -338,8 +338,7 @@ async def test_everything_can_be_done_by_keyboard(card: Card) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_it_is_accessible_in_every_state(card: Card, theme: str) -> None:
     if not AXE.exists():
-        why = "axe-core is not installed: make tests/node/node_modules/.package-lock.json"
-        pytest.fail(why) if os.environ.get("REQUIRE_SERVICES") else pytest.skip(why)
+        missing("axe-core is not installed: make tests/node/node_modules/.package-lock.json")
     await card.notify("host-context-changed", theme=theme)
     await card.see(AXE.read_text("utf-8") + ";0")
     id = await propose(card, *PROPOSAL, summary="Load test")

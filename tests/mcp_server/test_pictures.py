@@ -1,17 +1,15 @@
 """Pictures in chat: Mermaid that the published Mermaid draws, and text that lines up; none of them lets a title in."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from core.patches.text import safe
 from mcp_server.rendering import MAX_TEXT
 from tests.mcp_server.clients import memory_tools
 from tests.mcp_server.website import PLAN
 from tests.support.browser import browser_page, chromium
+from tests.support.services import missing
 
 MERMAID = Path(__file__).parents[1] / "node" / "node_modules" / "mermaid" / "dist" / "mermaid.min.js"
 DRAW = """mermaid.render("drawn", %s).then(({svg}) => {
@@ -142,8 +140,7 @@ async def test_pictures_of_large_plans_are_cut_in_whole_tasks_and_say_so(tmp_pat
 async def test_titles_are_drawn_as_they_are_by_mermaid_and_never_read_by_it(tmp_path: Path) -> None:
     chromium()  # skips here, and not within the task groups below
     if not MERMAID.exists():
-        why = "Mermaid is not installed: make tests/node/node_modules/.package-lock.json"
-        pytest.fail(why) if os.environ.get("REQUIRE_SERVICES") else pytest.skip(why)
+        missing("Mermaid is not installed: make tests/node/node_modules/.package-lock.json")
     plan: list[dict[str, Any]] = [{"op": "create_project", "ref": "$p", "key": "END", "fields": {"name": "<b>"}}]
     for number, title in enumerate(HOSTILE):
         home = {"parent": f"$t{number - 1}"} if number % 3 else {"project": "$p"}

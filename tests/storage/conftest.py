@@ -17,6 +17,7 @@ from core.storage.interface import Storage
 from core.storage.sql.store import open_store
 from core.wiring import Orchestrator
 from tests.storage.builders import NOW, Database
+from tests.support.services import missing
 
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/test")
 
@@ -31,10 +32,7 @@ def postgres_server() -> str:
     try:
         psycopg.connect(POSTGRES_URL, connect_timeout=5).close()
     except psycopg.OperationalError as error:
-        reason = f"no PostgreSQL answers at TEST_POSTGRES_URL ({POSTGRES_URL}): {error}"
-        if os.environ.get("REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(f"no PostgreSQL answers at TEST_POSTGRES_URL ({POSTGRES_URL}): {error}")
     return POSTGRES_URL
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
+from tests.support.services import missing
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 FLAGS = (
@@ -29,12 +29,10 @@ ANSWER_SECONDS = 60.0
 
 def chromium() -> str:
     """Return the browser to start; without one the test fails where REQUIRE_SERVICES is set, and is skipped elsewhere."""
-    if found := next(filter(None, map(shutil.which, NAMES)), None):
-        return found
-    why = f"no browser: none of {', '.join(NAMES)} is installed (apt-get install chromium)"
-    if os.environ.get("REQUIRE_SERVICES"):
-        pytest.fail(why)
-    pytest.skip(why)
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        missing(f"no browser: none of {', '.join(NAMES)} is installed (apt-get install chromium)")
+    return found
 
 
 class Pipe:

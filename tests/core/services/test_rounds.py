@@ -91,6 +91,7 @@ def test_tasks_that_are_created_together_are_written_together(ctx: Context) -> N
     seen: list[str] = []
 
     with ctx.storage.together():
+        # The port has no connection; the storage behind it does.
         ctx.write(lambda tx: tx.connection.connection.driver_connection.set_trace_callback(seen.append))  # type: ignore[attr-defined]
         for number in range(20):
             create(ctx, f"Task {number}")
