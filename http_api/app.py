@@ -31,11 +31,12 @@ from core.llm.providers import configured
 from core.settings import Auth, Settings
 from core.wiring import InvalidSettings, Orchestrator, load_settings
 from http_api import errors, logs, openapi
+from http_api.dispatch import Dispatch
 from http_api.envelope import API_PREFIX, API_VERSION
 from http_api.metrics import MULTIPROCESS_DIR, StoreMeter
 from http_api.middleware import Edge
 from http_api.rate_limits import RateLimits
-from http_api.ready import ReadyAnswers, ReadyProjects
+from http_api.ready import ReadyProjects
 from http_api.routes import agent, chat, docs, events, health, jobs, patch_sets, planner, projects, search, tasks, trash
 
 EXIT_FAILED = 1
@@ -96,7 +97,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
     app.state.ready_projects = ReadyProjects()
     app.state.faces = faces
     app.state.jobs = running
-    app.add_middleware(ReadyAnswers, gateway=app, orchestrator=orchestrator, ready=app.state.ready_projects)
+    app.add_middleware(Dispatch, gateway=app)
     app.add_middleware(Edge, gateway=app, orchestrator=orchestrator, limits=limits)
     for room in (projects, tasks, search, trash, planner, agent, chat, jobs, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)

@@ -17,6 +17,7 @@ from starlette.datastructures import QueryParams
 from core.bodies import read_bounded
 from core.errors import DomainError, ValidationFailed
 from core.strict_json import NotJson, read_json
+from http_api.arguments import ABSENT, Arguments
 from http_api.envelope import API_PREFIX
 from schemas.errors import ErrorCode, Issue
 from schemas.violations import pointer
@@ -40,47 +41,52 @@ class UnsupportedMediaType(DomainError):
     code = ErrorCode.UNSUPPORTED_MEDIA_TYPE
 
 
-class JsonRequest(Request):
-    """A request whose body has been read and parsed already."""
+class RequestWithBody(Request):
+    """A request whose body has been read already."""
 
-    def __init__(self, request: Request, content: bytes, value: Any) -> None:
+    def __init__(self, request: Request, content: bytes) -> None:
         vars(self).update(vars(request))  # headers and query have been read as well
-        self._content = content
-        self._value = value
-
-    async def body(self) -> bytes:
-        return self._content
-
-    async def json(self) -> Any:
-        return self._value
+        self.content = content
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses unknown and repeated query parameters, and reads its JSON body strictly."""
+    """A route that refuses unknown and repeated query parameters, and reads its JSON body strictly.
+
+    Its function returns the response itself, so all that FastAPI does for it is to describe it.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._arguments = Arguments(self.dependant)
+        self._known, self._lists = self._query_names()
+        self._reads = self.body_field is not None or "POST" in (self.methods or ())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = super().get_route_handler()
-        known, lists = self._query_names()
-        body = self.body_field
-        reads = body is not None or "POST" in (self.methods or ())
+        return self.answer
 
-        async def strict(request: Request) -> Response:
-            if request.scope["query_string"]:
-                _check_query(request.query_params, known, lists)
-            if not reads:
-                return await answer(request)
-            _check_media_type(request)
-            content = await read_body(request)
-            if content and "content-type" not in request.headers:
-                raise UnsupportedMediaType
-            value = await parse(content) if content else None
-            if body is None:
-                _require_empty(value)
-            elif not content and body.field_info.is_required():
-                raise MalformedBody("The body is empty; send a JSON object.")
-            return await answer(JsonRequest(request, content, value))
+    async def answer(self, request: Request) -> Response:
+        """Return what the function of this route answers."""
+        if request.scope["query_string"]:
+            _check_query(request.query_params, self._known, self._lists)
+        body: Any = ABSENT
+        if self._reads:
+            request, body = await self._read(request)
+        arguments = await self._arguments.find(request, body, request.app.dependency_overrides)
+        response: Response = await self._arguments.call(**arguments)
+        return response
 
-        return strict
+    async def _read(self, request: Request) -> tuple[Request, Any]:
+        """Return the request with its body, and the JSON in it."""
+        _check_media_type(request)
+        content = await read_body(request)
+        if content and "content-type" not in request.headers:
+            raise UnsupportedMediaType
+        value = await parse(content) if content else ABSENT
+        if self.body_field is None:
+            _require_empty(value)
+        elif not content and self.body_field.field_info.is_required():
+            raise MalformedBody("The body is empty; send a JSON object.")
+        return RequestWithBody(request, content), value
 
     def _query_names(self) -> tuple[frozenset[str], frozenset[str]]:
         """Return the parameters that are known, and those of them that may be repeated."""
@@ -104,7 +110,7 @@ def _check_query(query: QueryParams, known: frozenset[str], lists: frozenset[str
 
 def _require_empty(value: Any) -> None:
     """Refuse what was sent to a route that takes no body; an empty object says nothing, and may be sent."""
-    if value is None or value == {}:
+    if value is ABSENT or value is None or value == {}:
         return
     if not isinstance(value, dict):
         raise ValidationFailed(details=[Issue(code=ErrorCode.VALIDATION_ERROR, message="must be empty, or an empty object")])

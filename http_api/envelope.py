@@ -97,10 +97,10 @@ def dump(data: BaseModel | None) -> bytes:
     return b"null" if data is None else data.__pydantic_serializer__.to_json(data)
 
 
-def found(ctx: Context, data: BaseModel, *, tag: str | None = None) -> Response:
-    """Answer a read. Without `tag` the validator is a hash of the data, so a 304 cannot lie."""
+def found(ctx: Context, data: BaseModel, *, tag: str | None = None, revision: int | None = None) -> Response:
+    """Answer a read. Without `tag` the validator is a hash of the data, so a 304 cannot lie; `revision` as in `item_tag`."""
     body = dump(data)
-    return found_bytes(ctx, body, tag=tag or digest_tag(body))
+    return found_bytes(ctx, body, tag=tag or item_tag(body, revision))
 
 
 def found_bytes(ctx: Context, body: bytes, *, tag: str) -> Response:
@@ -125,8 +125,9 @@ def written(
     dry_run: bool = False,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    revision: int | None = None,
 ) -> Response:
-    """Answer a write with `data`, or with the effect it would have when nothing was stored."""
+    """Answer a write with `data`, or with the effect it would have when nothing was stored; with `revision`, tagged by it."""
     about: dict[str, Any] = {}
     replayed = ctx.attempt is not None and ctx.attempt.replayed
     if effect is not None:
@@ -144,7 +145,9 @@ def written(
         about["dry_run"] = True
     if isinstance(data, ApplyResponse) and replayed:
         data = data.model_copy(update={"replayed": True})
-    return _json(success_bytes(ctx, dump(data), about), status, {"Cache-Control": "no-store", **(headers or {})})
+    body = dump(data)
+    tag = {} if revision is None else {"ETag": item_tag(body, revision)}
+    return _json(success_bytes(ctx, body, about), status, {"Cache-Control": "no-store", **tag, **(headers or {})})
 
 
 def proposed(ctx: Context, proposal: PatchSetDetail, *, warnings: Sequence[Issue] = (), dry_run: bool = False) -> Response:
@@ -163,10 +166,18 @@ def _json(body: bytes, status: int, headers: Mapping[str, str]) -> Response:
     return Response(body, status, headers, "application/json")
 
 
-def digest_tag(data: bytes, *prefix: object) -> str:
-    """Return a strong validator made of `prefix` and a hash of the data."""
+def digest_tag(data: bytes) -> str:
+    """Return a strong validator: a hash of the data."""
+    return item_tag(data, None)
+
+
+def item_tag(data: bytes, revision: int | None) -> str:
+    """Return an item's revision, for If-Match, with a hash of what is shown of it, for If-None-Match.
+
+    What a task shows depends on its neighbours (is_ready, blocks, progress), which move other revisions.
+    """
     digest = hashlib.blake2b(data, digest_size=12).hexdigest()
-    return '"' + ".".join([*map(str, prefix), digest]) + '"'
+    return f'"{digest}"' if revision is None else f'"{revision}.{digest}"'
 
 
 def links(request: Request, page: Paging) -> str:

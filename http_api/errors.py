@@ -154,21 +154,24 @@ def unexpected(request: Request, failure: Exception) -> Response:
     return refusal(request, error_detail(ErrorCode.INTERNAL_ERROR, message))
 
 
-def install(app: FastAPI) -> None:
-    """Answer every refusal of `app` in our form, unknown paths and methods included; call it after the routes."""
-    methods = [(compile_path(route.path or "")[0], route.methods or set()) for route in iter_route_contexts(app.routes)]
-
-    async def domain(request: Request, error: Exception) -> Response:
-        assert isinstance(error, DomainError)
+def answer(request: Request, error: DomainError | RequestValidationError) -> Response:
+    """Return the refusal that `error` stands for."""
+    if isinstance(error, DomainError):
         wait = {} if error.retry_after is None else {"Retry-After": str(max(1, ceil(error.retry_after)))}
         return refusal(request, error.detail(), wait, replayed=isinstance(error, ReplayedRefusal))
+    found = error.errors()
+    inside = [{**item, "loc": item["loc"][1:]} for item in found[:MAX_SHOWN]]  # without "body", "query", "path"
+    more = f"The first {MAX_SHOWN} of {len(found)} things that are wrong are listed." if len(found) > MAX_SHOWN else None
+    return refusal(request, ValidationFailed(more, details=issues_of(inside)).detail())
 
-    async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        found = error.errors()
-        inside = [{**item, "loc": item["loc"][1:]} for item in found[:MAX_SHOWN]]  # without "body", "query", "path"
-        more = f"The first {MAX_SHOWN} of {len(found)} things that are wrong are listed." if len(found) > MAX_SHOWN else None
-        return refusal(request, ValidationFailed(more, details=issues_of(inside)).detail())
+
+def install(app: FastAPI) -> None:
+    """Answer every refusal of FastAPI itself in our form, unknown paths and methods included; call it after the routes."""
+    methods = [(compile_path(route.path or "")[0], route.methods or set()) for route in iter_route_contexts(app.routes)]
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, DomainError | RequestValidationError)
+        return answer(request, error)
 
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -178,8 +181,8 @@ def install(app: FastAPI) -> None:
             return refusal(request, error_detail(ErrorCode.NOT_FOUND, "There is nothing at this path; /docs lists the routes."))
         return refusal(request, error_detail(ErrorCode.MALFORMED_BODY, "The request could not be read."))
 
-    app.add_exception_handler(DomainError, domain)
-    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(DomainError, refused)
+    app.add_exception_handler(RequestValidationError, refused)
     app.add_exception_handler(HTTPException, framework)
 
 

@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 
 from core.context import Context
 from core.idempotency import Attempt
-from http_api.bodies import PARSE_ASIDE_BYTES, JsonRequest
+from http_api.bodies import PARSE_ASIDE_BYTES, RequestWithBody
 from http_api.dependencies import request_context
 from schemas.primitives import IDEMPOTENCY_KEY
 
@@ -55,7 +55,7 @@ WriteContext = Annotated[Context, Depends(write_context)]
 
 async def _fingerprint(request: Request) -> str:
     """Return a hash of what is asked for: method, path, query, `If-Match`, and the body as sent."""
-    content = await request.body() if isinstance(request, JsonRequest) else b""  # other routes read no body
+    content = request.content if isinstance(request, RequestWithBody) else b""  # other routes read no body
     place = [request.method, request.url.path, request.url.query, request.headers.get("if-match", "")]
     asked = b"\0".join([*(part.encode() for part in place), content])
     if len(asked) > PARSE_ASIDE_BYTES:

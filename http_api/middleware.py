@@ -16,6 +16,7 @@ from time import perf_counter
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -26,7 +27,7 @@ from core.errors import DomainError
 from core.origins import foreign
 from core.settings import Auth, Settings
 from core.wiring import Orchestrator
-from http_api import metrics
+from http_api import errors, metrics
 from http_api.envelope import API_PREFIX
 from http_api.errors import error_detail, refusal, unexpected
 from http_api.rate_limits import RateLimits, Taken, address_of
@@ -109,10 +110,11 @@ class Edge:
             await app(request.scope, request.receive, answer)
         except ClientDisconnect:
             raise
-        except DomainError as refused:  # met in front of the routes
-            await refusal(request, refused.detail())(request.scope, request.receive, answer)
         except Exception as failure:  # noqa: BLE001  the last place that can turn a bug into an answer
-            response = unexpected(request, failure)
+            if answer.status is None and isinstance(failure, DomainError | RequestValidationError):
+                response = errors.answer(request, failure)
+            else:
+                response = unexpected(request, failure)
             if answer.status is None:
                 await response(request.scope, request.receive, answer)
 

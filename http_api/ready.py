@@ -1,32 +1,23 @@
-"""Projects whose bytes are ready to be sent again: a layer in front of the routes.
+"""Whole projects as bytes, ready to be sent again.
 
-The bytes are found by revision, so they are never stale, and there is nothing to invalidate: any
-process may have written meanwhile, so each request looks the revision up. Requests that wait for the
-store at the same time share that look-up, which begins after they came. Only the plain read is kept
-ready, as a route's way through parameters and dependencies costs more than all that is done here.
-After a write one of those who wait makes the new bytes, and the others take them.
+The bytes are found by revision, so they are never stale, and there is nothing to invalidate: any process may have
+written meanwhile, so each request has the revision looked up. Requests that wait for the store at the same time
+share one transaction, which begins after they came: it looks up all their revisions, and reads each project whose
+bytes are not here once.
 """
 
 import asyncio
-import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-
-from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
-from starlette.types import ASGIApp, Receive, Send
-from starlette.types import Scope as Request
+from itertools import islice
 
 from core.context import Context, Scope
 from core.services import projects
-from core.wiring import Orchestrator
-from http_api.envelope import API_PREFIX, found_bytes
 
 CACHED_BYTES = 32 * 2**20
-LOOKED_UP_TOGETHER = 64
-_PROJECT = re.compile(f"{API_PREFIX}/projects/([0-9A-Za-z-]{{2,36}})")  # no other text is an id or a key
+READ_TOGETHER = 16  # projects; more would keep other calls waiting for long
 
 
 def project_tag(revision: int, today: date) -> str:
@@ -34,113 +25,87 @@ def project_tag(revision: int, today: date) -> str:
     return f'"{revision}.{today}"'
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The JSON of a project with its tasks, and its validator."""
+
+    tag: str
+    body: bytes
+
+
+Answer = asyncio.Future[Ready | None]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Who waits for projects of one workspace, by the name they gave, and the context of whoever came last."""
+
+    ctx: Context
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+
+
 class ReadyProjects:
-    """The bytes of one process, by workspace and project; used on the event loop only."""
+    """The bytes of one process; used on the event loop only."""
 
     def __init__(self, capacity: int = CACHED_BYTES) -> None:
         self._capacity = capacity
         self._size = 0
-        self._bodies: OrderedDict[tuple[str, str], tuple[str, bytes]] = OrderedDict()
-        self._made: dict[tuple[str, str], asyncio.Event] = {}
+        self._held: OrderedDict[tuple[str, str], Ready] = OrderedDict()  # by workspace and id, last used last
+        self._waiting: dict[str, _Waiting] = {}  # by workspace; there while a task serves it
+        self._tasks: set[asyncio.Task[None]] = set()  # held, or the loop would forget them
 
-    def find(self, workspace: str, project_id: str, tag: str) -> bytes | None:
-        """Return the bytes of a project with all its tasks, if those of `tag` are here."""
-        held = self._bodies.get((workspace, project_id))
-        if held is None or held[0] != tag:
-            return None
-        self._bodies.move_to_end((workspace, project_id))
-        return held[1]
-
-    def keep(self, workspace: str, project_id: str, tag: str, body: bytes) -> None:
-        """Hold `body` for those who wait for it and come later, and let go of what was read longest ago."""
-        _, replaced = self._bodies.pop((workspace, project_id), ("", b""))
-        self._bodies[workspace, project_id] = (tag, body)
-        self._size += len(body) - len(replaced)
-        while self._size > self._capacity:
-            _, (_, dropped) = self._bodies.popitem(last=False)
-            self._size -= len(dropped)
-        if (made := self._made.get((workspace, project_id))) is not None:
-            made.set()
-
-    @asynccontextmanager
-    async def made_once(self, workspace: str, project_id: str) -> AsyncIterator[None]:
-        """Wait while somebody else makes the bytes of a project; those who come during this block wait for `keep`."""
-        place = (workspace, project_id)
-        if (made := self._made.get(place)) is not None:
-            await made.wait()
-            yield
-            return
-        made = self._made[place] = asyncio.Event()
-        try:
-            yield
-        finally:
-            made.set()
-            if self._made.get(place) is made:
-                del self._made[place]
-
-
-class ReadyAnswers:
-    """Answers the plain GET of a project from its ready bytes; all else goes on to the routes."""
-
-    def __init__(self, app: ASGIApp, gateway: FastAPI, orchestrator: Orchestrator, ready: ReadyProjects) -> None:
-        self.app = app
-        self._orchestrator = orchestrator
-        self._ready = ready
-        # The route that makes the bytes: what is answered here counts as its answer.
-        self._route = next(route.original_route for route in iter_route_contexts(gateway.routes) if route.name == "get_project")
-        self._lookups: dict[str, _Lookups] = {}
-
-    async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
-        named = _PROJECT.fullmatch(scope["path"]) if scope["type"] == "http" and not scope["query_string"] else None
-        if named is None or scope["method"] != "GET" or Scope.PROJECTS_READ not in scope["state"]["principal"].scopes:
-            await self.app(scope, receive, send)
-            return
-        state = scope["state"]
-        ctx = self._orchestrator.context(state["principal"], state["request_id"])
+    async def find(self, ctx: Context, name: str) -> Ready | None:
+        """Return a live project with its first 1,000 tasks, by its id or key; None if there is no such."""
+        ctx.principal.require(Scope.PROJECTS_READ)
+        answer: Answer = asyncio.get_running_loop().create_future()
         workspace = ctx.principal.workspace
-        scope["route"] = self._route
-        current = await self._lookups.setdefault(workspace, _Lookups()).find(ctx, named[1])
-        if current is None:
-            await self.app(scope, receive, send)
-            return
-        project_id, revision = current
-        tag = project_tag(revision, ctx.today)
-        body = self._ready.find(workspace, project_id, tag)
-        if body is None:
-            async with self._ready.made_once(workspace, project_id):
-                body = self._ready.find(workspace, project_id, tag)
-                if body is None:
-                    await self.app(scope, receive, send)
-                    return
-        await found_bytes(ctx, body, tag=tag)(scope, receive, send)
-
-
-class _Lookups:
-    """Looks up the revisions of one workspace's projects; those asked for while one look-up runs share the next."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[str, asyncio.Future[tuple[str, int] | None]]] = []
-        self._task: asyncio.Task[None] | None = None
-
-    async def find(self, ctx: Context, project: str) -> tuple[str, int] | None:
-        """Return id and revision of a live project, None if there is no such."""
-        answer: asyncio.Future[tuple[str, int] | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((project, answer))
-        if self._task is None:
-            self._task = asyncio.create_task(self._serve(ctx))
+        waiting = self._waiting.get(workspace)
+        if waiting is None:
+            waiting = self._waiting[workspace] = _Waiting(ctx)
+            task = asyncio.create_task(self._serve(workspace, waiting))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        waiting.ctx = ctx
+        waiting.answers.setdefault(name, []).append(answer)
         return await answer
 
-    async def _serve(self, ctx: Context) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:LOOKED_UP_TOGETHER], self._waiting[LOOKED_UP_TOGETHER:]
+    async def _serve(self, workspace: str, waiting: _Waiting) -> None:
+        while waiting.answers:
+            answers = {name: waiting.answers.pop(name) for name in list(islice(waiting.answers, READ_TOGETHER))}
             try:
-                found = await ctx.run(projects.get_revisions, {name for name, _ in batch})
-            except Exception as failure:  # noqa: BLE001  # a look-up without an answer would be a hang
-                for _, answer in batch:
-                    if not answer.done():
-                        answer.set_exception(failure)
+                found = await self._read(waiting.ctx, workspace, list(answers))
+            except Exception as failure:  # noqa: BLE001  # those who wait for an answer without one would hang
+                for answer in _open(answers.values()):
+                    answer.set_exception(failure)
                 continue
-            for name, answer in batch:
-                if not answer.done():  # the caller may have gone
+            for name, waiters in answers.items():
+                for answer in _open([waiters]):
                     answer.set_result(found.get(name))
-        self._task = None
+        del self._waiting[workspace]
+
+    async def _read(self, ctx: Context, workspace: str, names: Sequence[str]) -> dict[str, Ready]:
+        """Return the projects of these names that there are; those that had to be read are kept."""
+
+        def held(project_id: str, revision: int) -> bytes | None:
+            ready = self._held.get((workspace, project_id))
+            return ready.body if ready is not None and ready.tag == project_tag(revision, ctx.today) else None
+
+        found = {}
+        for name, shown in (await ctx.run(projects.get_projects_json, names, held)).items():
+            found[name] = Ready(project_tag(shown.revision, ctx.today), shown.body)
+            self._keep(workspace, shown.id, found[name])
+        return found
+
+    def _keep(self, workspace: str, project_id: str, ready: Ready) -> None:
+        """Hold these bytes as those used last, and let go of what was used longest ago."""
+        replaced = self._held.pop((workspace, project_id), None)
+        self._held[workspace, project_id] = ready
+        self._size += len(ready.body) - (len(replaced.body) if replaced else 0)
+        while self._size > self._capacity:
+            _, dropped = self._held.popitem(last=False)
+            self._size -= len(dropped.body)
+
+
+def _open(answers: Iterable[list[Answer]]) -> Iterator[Answer]:
+    """Yield those whose callers still wait."""
+    return (answer for waiters in answers for answer in waiters if not answer.done())

@@ -1,6 +1,6 @@
 """Projects: read them, and write them as patch sets of one patch."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
@@ -83,20 +83,32 @@ class ProjectJson:
 def get_project_json(ctx: Context, project: str, *, tasks_cursor: str | None = None) -> ProjectJson:
     """Return the JSON of what `get_project` returns with tasks: byte for byte, in half its time."""
     ctx.principal.require(Scope.PROJECTS_READ)
+    return ctx.read(lambda tx: _project_json(ctx, tx, live_project(tx, project), tasks_cursor))
 
-    def work(tx: Transaction) -> tuple[Project, list[dict[str, Any]], str | None]:
-        found = live_project(tx, project)
-        return found, *tx.outline_values(found.id, today=ctx.today, limit=TASKS_IN_DETAIL, cursor=tasks_cursor)
 
-    found, tasks, following = ctx.read(work)
+def get_projects_json(ctx: Context, names: Sequence[str], held: Callable[[str, int], bytes | None]) -> dict[str, ProjectJson]:
+    """Return each live project among `names` as `get_project_json` does, by the name it was asked for.
+
+    What `held` has of an id and a revision is not made again.
+    """
+    ctx.principal.require(Scope.PROJECTS_READ)
+
+    def work(tx: Transaction) -> dict[str, ProjectJson]:
+        revisions = tx.find_revisions(names)
+        shown: dict[str, ProjectJson] = {}
+        for project_id, revision in set(revisions.values()):
+            body = held(project_id, revision)
+            known = None if body is None else ProjectJson(project_id, revision, body)
+            shown[project_id] = known or _project_json(ctx, tx, live_project(tx, project_id))
+        return {name: shown[project_id] for name, (project_id, _) in revisions.items()}
+
+    return ctx.read(work)
+
+
+def _project_json(ctx: Context, tx: Transaction, found: Project, cursor: str | None = None) -> ProjectJson:
+    tasks, following = tx.outline_values(found.id, today=ctx.today, limit=TASKS_IN_DETAIL, cursor=cursor)
     whole = {**vars(found), "tasks": tasks, "tasks_next_cursor": following}
     return ProjectJson(found.id, found.revision, orjson.dumps(whole, option=orjson.OPT_UTC_Z))
-
-
-def get_revisions(ctx: Context, names: Set[str]) -> dict[str, tuple[str, int]]:
-    """Return id and revision of each live project among `names`, by the name it was asked for."""
-    ctx.principal.require(Scope.PROJECTS_READ)
-    return ctx.read(lambda tx: tx.find_revisions(names))
 
 
 def get_hierarchy(ctx: Context, project: str, *, revision: int | None = None) -> ProjectHierarchy:

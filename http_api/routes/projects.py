@@ -90,12 +90,12 @@ async def get_project(
 ) -> Response:
     """Get a project with its first 1,000 tasks in outline order; `tasks_next_cursor` continues."""
     if include_tasks and revision is None:
-        shown = await ctx.run(projects.get_project_json, project_id, tasks_cursor=tasks_cursor)
-        tag = project_tag(shown.revision, ctx.today)
         if tasks_cursor is None:
-            ready: ReadyProjects = request.app.state.ready_projects
-            ready.keep(ctx.principal.workspace, shown.id, tag, shown.body)
-        return found_bytes(ctx, shown.body, tag=tag)
+            projects_at_hand: ReadyProjects = request.app.state.ready_projects
+            if (ready := await projects_at_hand.find(ctx, project_id)) is not None:
+                return found_bytes(ctx, ready.body, tag=ready.tag)
+        shown = await ctx.run(projects.get_project_json, project_id, tasks_cursor=tasks_cursor)
+        return found_bytes(ctx, shown.body, tag=project_tag(shown.revision, ctx.today))
     run = ctx.run if revision is None else ctx.run_long
     project = await run(
         projects.get_project, project_id, include_tasks=include_tasks, tasks_cursor=tasks_cursor, revision=revision

@@ -10,7 +10,7 @@ from core.services.patch_sets import Written
 from http_api import examples
 from http_api.bodies import StrictRoute
 from http_api.dependencies import Cascade, DryRun, IfMatch, RequestContext, TaskFilters, TaskName
-from http_api.envelope import API_PREFIX, PREVIEWED, Envelope, digest_tag, dump, found, listed, proposed, written
+from http_api.envelope import API_PREFIX, PREVIEWED, Envelope, found, listed, proposed, written
 from http_api.errors import BODY, GUARDED, MODELS, NAMED, PAGED, WRITES, refusals
 from http_api.idempotency import WriteContext
 from http_api.long_calls import ACCEPTED, LongCallContext
@@ -75,7 +75,7 @@ async def list_next_tasks(
 async def get_task(ctx: RequestContext, task_id: TaskName, include_subtasks: bool = True) -> Response:
     """Get a task with its direct subtasks and newest comments."""
     task = await ctx.run(tasks.get_task, task_id, include_subtasks=include_subtasks)
-    return found(ctx, task, tag=_tag(task))
+    return found(ctx, task, revision=task.revision)
 
 
 @router.patch(
@@ -204,19 +204,9 @@ async def add_comment(
     return written(ctx, result.item, result.effect, status=201, headers={"Location": location})
 
 
-def _tag(task: Task) -> str:
-    """Return the task's revision, for If-Match, with a hash for If-None-Match.
-
-    What a task shows depends on its neighbours (is_ready, blocks, progress), which move other revisions.
-    """
-    return digest_tag(dump(task), task.revision)
-
-
 def _written(ctx: RequestContext, result: Written[Task], *, created: bool = False) -> Response:
     task = result.item
     if task is None:
         return written(ctx, result.effect, result.effect, dry_run=True)
-    headers = {"ETag": _tag(task)}
-    if created:
-        headers["Location"] = f"{API_PREFIX}/tasks/{task.id}"
-    return written(ctx, task, result.effect, status=201 if created else 200, headers=headers)
+    place = {"Location": f"{API_PREFIX}/tasks/{task.id}"} if created else {}
+    return written(ctx, task, result.effect, status=201 if created else 200, headers=place, revision=task.revision)

@@ -22,6 +22,7 @@ from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx2
 import psycopg
@@ -36,10 +37,20 @@ from tests.support.servers import ROOT, free_port, gateway_process, running_serv
 CONNECTIONS, SECONDS, ROUNDS = 32, 2, 3
 HANGING = 8  # calls of a model
 SETTLE_SECONDS = 1  # after writes, which are copied into the database file, and after calls that were left
+TASK_FIELDS = {"title": "A task", "description": "Some words about what has to be done. " * 3, "assignee": "ada"}
 POST = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{"project_id": "LOAD", "title": "One more task", "description": "Some words about what has to be done."}'
+"""
+PROJECTS_AT_ONCE = 50
+UNCACHED = 500  # projects of 82 KB, more than the gateway keeps ready: read in turns, none is there any more
+GET_IN_TURNS = f"""
+local number = 0
+request = function()
+  number = number % {UNCACHED} + 1
+  return wrk.format("GET", "/api/v1/projects/READ" .. number)
+end
 """
 
 
@@ -70,11 +81,13 @@ def one_worker(wrk: str) -> Iterator[Row]:
         gateway, process = stack.enter_context(gateway_process(database_url(folder), folder=folder, LOG_LEVEL="ERROR"))
         before = resident_mib(process.pid)
         project = seeded_project(gateway)
+        seed_uncached(gateway)
         (folder / "body.json").write_bytes(httpx2.get(project).content)
         ready, limit = stack.enter_context(ready_bytes(folder / "body.json"))
         raw = stack.enter_context(closing(sqlite3.connect(folder / "raw.db", isolation_level=None)))
         bulk_apply.prepare(raw, synchronous="FULL")
         (folder / "post.lua").write_text(POST, "utf-8")
+        (folder / "in_turns.lua").write_text(GET_IN_TURNS, "utf-8")
         loads: dict[str, list[Load]] = {"ready": [], "read": [], "uncached": [], "create": []}
         spent = dict.fromkeys(loads, 0.0)  # seconds of CPU, which say more than rates where the machine does much else
 
@@ -93,7 +106,7 @@ def one_worker(wrk: str) -> Iterator[Row]:
             {
                 "ready": measured("ready", f"{ready}/ready"),
                 "read": measured("read", project),
-                "uncached": measured("uncached", f"{project}?include_tasks=true"),  # only the plain read is kept ready
+                "uncached": measured("uncached", gateway, folder / "in_turns.lua"),
                 "raw": lambda: raw_commits(raw),
                 "create": measured("create", f"{gateway}/api/v1/tasks", folder / "post.lua"),
             },
@@ -226,10 +239,21 @@ def seeded_project(gateway: str) -> str:
     with httpx2.Client(base_url=f"{gateway}/api/v1", timeout=120) as client:
         for key in ("READ", "LOAD"):
             client.post("/projects", json={"name": key, "key": key}).raise_for_status()
-        fields = {"title": "A task", "description": "Some words about what has to be done. " * 3, "assignee": "ada"}
-        patches = [{"op": "create_task", "project": "READ", "fields": fields} for _ in range(100)]
+        patches = [{"op": "create_task", "project": "READ", "fields": TASK_FIELDS} for _ in range(100)]
         client.post("/planner/apply", json={"summary": "100 tasks", "patches": patches}).raise_for_status()
     return f"{gateway}/api/v1/projects/READ"
+
+
+def seed_uncached(gateway: str) -> None:
+    """Create UNCACHED projects with 100 tasks each."""
+    with httpx2.Client(base_url=f"{gateway}/api/v1", timeout=120) as client:
+        for first in range(1, UNCACHED + 1, PROJECTS_AT_ONCE):
+            patches: list[dict[str, Any]] = []
+            for number in range(first, first + PROJECTS_AT_ONCE):
+                fields = {"name": f"Project {number}"}
+                patches.append({"op": "create_project", "key": f"READ{number}", "ref": f"$p{number}", "fields": fields})
+                patches += [{"op": "create_task", "project": f"$p{number}", "fields": TASK_FIELDS}] * 100
+            client.post("/planner/apply", json={"summary": "Projects to read", "patches": patches}).raise_for_status()
 
 
 @contextmanager
