@@ -81,7 +81,7 @@ class ProjectJson:
 
 
 def get_project_json(ctx: Context, project: str, *, tasks_cursor: str | None = None) -> ProjectJson:
-    """Return the JSON of what `get_project` returns with tasks: byte for byte, in half its time."""
+    """Return the JSON of what `get_project` returns with tasks: byte for byte, without its models."""
     ctx.principal.require(Scope.PROJECTS_READ)
     return ctx.read(lambda tx: _project_json(ctx, tx, live_project(tx, project), tasks_cursor))
 
@@ -106,7 +106,7 @@ def get_projects_json(ctx: Context, names: Sequence[str], held: Callable[[str, i
 
 
 def _project_json(ctx: Context, tx: Transaction, found: Project, cursor: str | None = None) -> ProjectJson:
-    tasks, following = tx.outline_values(found.id, today=ctx.today, limit=TASKS_IN_DETAIL, cursor=cursor)
+    tasks, following = tx.outline_json(found.id, today=ctx.today, limit=TASKS_IN_DETAIL, cursor=cursor)
     whole = {**vars(found), "tasks": tasks, "tasks_next_cursor": following}
     return ProjectJson(found.id, found.revision, orjson.dumps(whole, option=orjson.OPT_UTC_Z))
 

@@ -279,10 +279,8 @@ class Transaction(Protocol):
     ) -> tuple[list[Task], str | None]:
         """Return live tasks in outline order (parents before children), and a cursor if there are more."""
 
-    def outline_values(
-        self, project_id: str, *, today: date, limit: int, cursor: str | None = None
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return what `outline` returns, as JSON has it: the fields of each task, ready for an encoder."""
+    def outline_json(self, project_id: str, *, today: date, limit: int, cursor: str | None = None) -> tuple[Any, str | None]:
+        """Return what `outline` returns, the tasks as an encoder of JSON takes them."""
 
     def earlier_sibling(self, project_id: str, parent: str | None, position: int, *, besides: str) -> str | None:
         """Return the last live task before `position` below `parent`, other than `besides`; None if there is none. Keys."""

@@ -1,10 +1,12 @@
 """The tasks of a project in outline order: depth first, siblings by position."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from itertools import accumulate, islice
 from typing import Any
 
-from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, select, tuple_
 
 from core.errors import InvalidCursor
 from core.patches.outline import in_outline_order
@@ -14,23 +16,44 @@ from core.storage.sql.loading import UPWARDS
 from core.storage.sql.names import EDGES_OF_PROJECT
 from core.storage.sql.paging import parse_cursor, render_cursor
 from core.storage.sql.rows import TASK_COLUMNS, task_record
-from core.storage.sql.session import WORKSPACE, Row, Statement
-from core.storage.sql.shown import ID, SHOWN_COLUMNS, SUBTASK_COUNT, task_values
+from core.storage.sql.session import SQLITE, WORKSPACE, Row, Statement
+from core.storage.sql.shown import (
+    BASIS_COLUMNS,
+    ID,
+    PARENT_ID,
+    SHOWN_COLUMNS,
+    STORED_OBJECTS,
+    SUBTASK_COUNT,
+    task_values,
+    tasks_json,
+)
 from core.storage.sql.tables import tasks
+from core.storage.sql.types import among
 from schemas.tasks import Task
 
 _T = tasks.c
 _PARENTS = tasks.alias("parents").c
 _LIVE = (_T.workspace_id == WORKSPACE, _T.deleted_at.is_(None))
-_NEXT = (
-    select(*SHOWN_COLUMNS)
-    .where(*_LIVE, tuple_(_T.position, _T.id) > tuple_(bindparam("position"), bindparam("id")))
-    .order_by(_T.position, _T.id)
-    .limit(bindparam("limit"))
-)
 LIVE_OF_PROJECT = Statement(select(*TASK_COLUMNS).where(*_LIVE, _T.project_id == bindparam("project")))
-CHILDREN = Statement(_NEXT.where(_T.parent_id == bindparam("parent")), page=True)
-TOP_LEVEL = Statement(_NEXT.where(_T.parent_id.is_(None), _T.project_id == bindparam("project")), page=True)
+
+
+def _pages(*conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]]) -> dict[bool, Statement]:
+    """Return how to read tasks as values, and (True) as what SQLite makes JSON of."""
+
+    def page(columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        return select(*columns).where(*_LIVE, *conditions).order_by(*order).limit(bindparam("limit"))
+
+    return {
+        False: Statement(page(SHOWN_COLUMNS), page=True),
+        True: Statement(page(BASIS_COLUMNS), page=True, objects=STORED_OBJECTS),
+    }
+
+
+_PLACE = (_T.position, _T.id)
+_AFTER = tuple_(*_PLACE) > tuple_(bindparam("position"), bindparam("id"))
+TOP_LEVEL = _pages(_AFTER, _T.parent_id.is_(None), _T.project_id == bindparam("project"), order=_PLACE)
+CHILDREN = _pages(_AFTER, _T.parent_id == bindparam("parent"), order=_PLACE)
+CHILDREN_OF_SEVERAL = _pages(among(_T.parent_id, "ids"), order=(_T.parent_id, *_PLACE))
 _EARLIER = (
     select(_T.key)
     .where(*_LIVE, _T.key != bindparam("besides"), _T.position < bindparam("position"))
@@ -61,12 +84,14 @@ class Outline(Display):
         rows, following = self._outline_page(project_id, limit, cursor)
         return self.show_tasks(rows, today), following
 
-    def outline_values(
-        self, project_id: str, *, today: date, limit: int, cursor: str | None = None
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return what `outline` returns, as JSON has it: the fields of each task, ready for an encoder."""
-        rows, following = self._outline_page(project_id, limit, cursor)
-        return [task_values(row, self.codec) for row in self.shown(rows, today)], following
+    def outline_json(self, project_id: str, *, today: date, limit: int, cursor: str | None = None) -> tuple[Any, str | None]:
+        """Return what `outline` returns, as an encoder of JSON takes them."""
+        as_json = self.codec is SQLITE
+        rows, following = self._outline_page(project_id, limit, cursor, as_json=as_json)
+        around, day = self.around(rows), self.codec.dump_day(today)
+        if as_json:
+            return tasks_json(rows, around, day), following
+        return [task_values(*task, day) for task in zip(rows, around, strict=True)], following
 
     def earlier_sibling(self, project_id: str, parent: str | None, position: int, *, besides: str) -> str | None:
         """Return the last live task before `position` below `parent`, other than `besides`; None if there is none. Keys."""
@@ -79,29 +104,46 @@ class Outline(Display):
         """Return direct live children in order, at most 1,000."""
         return self.show_tasks(self._next(None, task_id, _BEFORE_ALL, MAX_SUBTASKS), today)
 
-    def _outline_page(self, project_id: str, limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
-        """Walk depth first from the cursor on, until one more than `limit` is found."""
-        found: list[Row] = []
-        levels = self._resume(project_id, limit, cursor)
-        while levels and len(found) <= limit:
-            row = next(levels[-1], None)
-            if row is None:
-                levels.pop()
-                continue
-            found.append(row)
-            if row[SUBTASK_COUNT]:
-                levels.append(iter(self._next(project_id, row[ID], _BEFORE_ALL, limit + 1 - len(found))))
+    def _outline_page(
+        self, project_id: str, limit: int, cursor: str | None, *, as_json: bool = False
+    ) -> tuple[list[Row], str | None]:
+        """Read one more than `limit` if there are, level by level from what comes after the cursor on."""
+        top = level = self._resume(project_id, limit + 1, cursor, as_json)
+        below: dict[str, list[Row]] = defaultdict(list)
+        while parents := [row for row in level if row[SUBTASK_COUNT]]:
+            for row in self._below(parents, limit + 1, as_json):
+                below[row[PARENT_ID]].append(row)
+            level = [row for parent in parents for row in below.get(parent[ID], ())]
+        found = list(islice(_depth_first(top, below), limit + 1)) if below else top
         more = len(found) > limit
         return found[:limit], render_cursor([project_id, found[limit - 1][ID]]) if more else None
 
-    def _resume(self, project_id: str, limit: int, cursor: str | None) -> list[Iterator[Row]]:
-        """Return what is still to visit on each level: below the last task shown, and after each of its ancestors."""
+    def _resume(self, project_id: str, count: int, cursor: str | None, as_json: bool) -> list[Row]:
+        """Return what comes next and below nothing that does: children of the last task shown, then what follows it and
+        each of its ancestors."""
         if cursor is None:
-            return [iter(self._next(project_id, None, _BEFORE_ALL, limit + 1))]
+            return self._next(project_id, None, _BEFORE_ALL, count, as_json)
         path = self._path(project_id, cursor)
-        levels = [self._next(project_id, step.parent_id, (step.position, step.id), limit + 1) for step in path]
-        levels.append(self._next(project_id, path[-1].id, _BEFORE_ALL, limit + 1))
-        return [iter(level) for level in levels]
+        found = self._next(project_id, path[-1].id, _BEFORE_ALL, count, as_json)
+        for step in reversed(path):
+            found += self._next(project_id, step.parent_id, (step.position, step.id), count - len(found), as_json)
+        return found
+
+    def _below(self, parents: Sequence[Row], count: int, as_json: bool) -> list[Row]:
+        """Return the first `count` children of these tasks, or a few more; those of one parent in their order.
+
+        As many parents share a statement as have that many; one that has more is asked for no more than are missing.
+        """
+        found: list[Row] = []
+        while parents and (missing := count - len(found)) > 0:
+            totals = accumulate(row[SUBTASK_COUNT] for row in parents)
+            several = [row[ID] for row, total in zip(parents, totals, strict=True) if total <= missing]
+            if several:
+                found += self.rows_among(CHILDREN_OF_SEVERAL[as_json], several, limit=missing)
+            else:
+                found += self._next(None, parents[0][ID], _BEFORE_ALL, missing, as_json)
+            parents = parents[len(several) or 1 :]
+        return found
 
     def _path(self, project_id: str, cursor: str) -> list[TaskRecord]:
         """Return the task that the cursor names, after its ancestors."""
@@ -114,7 +156,15 @@ class Outline(Display):
             raise InvalidCursor
         return path
 
-    def _next(self, project_id: str | None, parent_id: str | None, after: tuple[int, str], limit: int) -> list[Row]:
+    def _next(
+        self, project_id: str | None, parent_id: str | None, after: tuple[int, str], limit: int, as_json: bool = False
+    ) -> list[Row]:
         position, task_id = after
-        statement = TOP_LEVEL if parent_id is None else CHILDREN
+        statement = (TOP_LEVEL if parent_id is None else CHILDREN)[as_json]
         return self.rows(statement, project=project_id, parent=parent_id, position=position, id=task_id, limit=limit)
+
+
+def _depth_first(rows: Sequence[Row], below: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
+    for row in rows:
+        yield row
+        yield from _depth_first(below.get(row[ID], ()), below)

@@ -15,14 +15,27 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import BindParameter, Connection, Dialect, Executable, Select, Table, UpdateBase, bindparam, insert
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Dialect,
+    Executable,
+    Select,
+    Table,
+    UpdateBase,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
 from core.storage.sql.rounds import Known, Part
-from core.storage.sql.types import Json, encode_instant, show_instant
+from core.storage.sql.types import Json, encode_instant, parsed
 
 CHUNK = 1_000
 MANY_ROWS = 100
@@ -49,7 +62,6 @@ class Codec:
     dump_flag: Callable[[bool], Any]
     dump_ids: Callable[[list[str]], Any]
     load_instant: Callable[[Any], datetime]
-    show_instant: Callable[[Any], Any]  # as JSON has it, or as an encoder of JSON takes it
     load_day: Callable[[Any], date]
     load_json: Callable[[Any], Any]
 
@@ -61,7 +73,6 @@ SQLITE = Codec(
     dump_flag=int,
     dump_ids=dump_json,
     load_instant=datetime.fromisoformat,
-    show_instant=show_instant,
     load_day=date.fromisoformat,
     load_json=orjson.loads,
 )
@@ -73,7 +84,6 @@ POSTGRESQL = Codec(
     dump_flag=_same,
     dump_ids=_same,
     load_instant=_same,
-    show_instant=_same,
     load_day=_same,
     load_json=_same,
 )
@@ -84,34 +94,55 @@ class Statement:
 
     SQLite's driver lets go of the interpreter for each row, and under load waits long to get it back.
     A `page` is a query whose rows are therefore given as one: a JSON array. What is JSON in it has been read already.
+    `objects` are SQLite's expressions for JSON objects; each row then ends with all of them, as bytes without their braces.
     """
 
-    def __init__(self, source: Executable, *, page: bool = False) -> None:
-        self._columns = [column.type for column in source.selected_columns] if page and isinstance(source, Select) else []
+    def __init__(self, source: Executable, *, page: bool = False, objects: Sequence[str] = ()) -> None:
         assert isinstance(source, ClauseElement)
         self.source = source
+        self._page = page
+        self._objects = objects
         self._compiled: dict[str, tuple[str, list[str], dict[str, Any]]] = {}
 
     def compiled(self, dialect: Dialect) -> tuple[str, list[str], dict[str, Any]]:
         """Return the SQL text, the names of its positional parameters, and those that are constants."""
         found = self._compiled.get(dialect.name)
         if found is None:
-            compiled = self.source.compile(dialect=dialect)
+            source = _as_one(self.source, self._objects) if self.in_one(dialect) else self.source
+            compiled = source.compile(dialect=dialect)
             assert isinstance(compiled, SQLCompiler)
             constants = {name: value for name, value in compiled.params.items() if value is not None}
-            sql = self._as_one(str(compiled)) if self.in_one(dialect) else str(compiled)
-            found = self._compiled[dialect.name] = (sql, list(compiled.positiontup or ()), constants)
+            found = self._compiled[dialect.name] = (str(compiled), list(compiled.positiontup or ()), constants)
         return found
 
     def in_one(self, dialect: Dialect) -> bool:
-        """Return whether all rows come as one JSON array."""
-        return bool(self._columns) and dialect.name == SQLITE.dialect.name
+        """Return whether all rows come as one."""
+        return self._page and dialect.name == SQLITE.dialect.name
 
-    def _as_one(self, sql: str) -> str:
-        columns = ", ".join(f"c{number}" for number in range(len(self._columns)))
-        values = ", ".join(f"json(c{n})" if isinstance(kind, Json) else f"c{n}" for n, kind in enumerate(self._columns))
-        # The aggregate takes its rows in the order of the query inside, as SQLite keeps it for all that depend on it.
-        return f"WITH page({columns}) AS ({sql}) SELECT json_group_array(json_array({values})) FROM page"  # noqa: S608  our own names
+
+_SEPARATOR = "char(30)"  # JSON has control characters as escapes only
+
+
+def _as_one(source: ClauseElement, objects: Sequence[str]) -> ClauseElement:
+    """Select all rows of `source` as one, for `_apart`."""
+    assert isinstance(source, Select)
+    values = func.json_array(*(parsed(column) if isinstance(column.type, Json) else column for column in source.selected_columns))
+    columns, given = [values.label("line")], ["'[' || coalesce(group_concat(line), '') || ']'"]
+    if objects:
+        columns.append(literal_column(f" || {_SEPARATOR} || ".join(objects)).label("objects"))
+        given.append(f"CAST(group_concat(objects, {_SEPARATOR}) AS BLOB)")
+    # The aggregates take the rows in the order of the query inside, as SQLite keeps it for all that depend on it.
+    page = source.with_only_columns(*columns, maintain_column_froms=True).subquery("page")
+    return select(*map(literal_column, given)).select_from(page)
+
+
+def _apart(lines: str, objects: bytes | None = None) -> list[Row]:
+    """Return the rows that `_as_one` has made one."""
+    rows = orjson.loads(lines)
+    if objects is None:
+        return list(map(tuple, rows))
+    parts = objects[1:-1].split(b"}\x1e{")
+    return [(*row, own) for row, own in zip(rows, zip(*[iter(parts)] * (len(parts) // len(rows)), strict=True), strict=True)]
 
 
 WORKSPACE: BindParameter[str] = bindparam("workspace")
@@ -147,9 +178,7 @@ class Session:
     def rows(self, statement: Statement, **parameters: Any) -> list[Row]:
         """Run a query with values the driver understands as they are."""
         found: list[Row] = self._run(statement, parameters).fetchall()
-        if statement.in_one(self.codec.dialect):
-            found = [tuple(row) for row in orjson.loads(found[0][0])]
-        return found
+        return _apart(*found[0]) if statement.in_one(self.codec.dialect) else found
 
     def stream(self, statement: Statement, **parameters: Any) -> Iterator[Row]:
         """Run a query whose rows are read once; on SQLite they never exist all at the same time."""

@@ -1,84 +1,145 @@
-"""Tasks as shown, as rows: the fields of `schemas.tasks.Task` in its order, and what progress is computed from.
+"""Tasks as shown: what the database holds of one, what follows from that, and both together as a model or as JSON.
 
-A row becomes a model, or a member of JSON as it is: where a hundred tasks are read only to be sent, making
-models of them was most of the work.
+Where a hundred tasks are read only to be sent, making models of them was most of the work, and making JSON of their
+values most of the rest. SQLite therefore gives the JSON of what it holds, and only what is derived is put between.
 """
 
-from collections.abc import Sequence
-from datetime import date
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, null
+import orjson
+from sqlalchemy import ColumnElement
 
 from core.patches.snapshot import TaskRecord
 from core.storage.sql.rows import PRIORITY, TASK_STATUS, progress
-from core.storage.sql.session import Codec
+from core.storage.sql.session import Codec, Row
 from core.storage.sql.tables import tasks
-from core.storage.sql.types import Instant
+from core.storage.sql.types import Instant, Json, parsed
 from schemas.primitives import CLOSED_STATUSES, TaskStatus
 from schemas.tasks import Task
 
-# In the order of FIELDS. Derived ones hold nothing that means anything until `fill`.
-ShownRow = list[Any]
+_FIELDS = tuple(Task.model_fields)
+_DERIVED = ("parent", "depends_on", "blocks", "is_ready", "is_overdue", "progress")
+# What the rest is derived from. Rows begin with it, whatever else they hold.
+_BASIS = ("id", "key", "parent_id", "status", "due_date", "deleted_at", "subtask_count", "leaf_count", "leaf_completed")
+_STORED = (*_BASIS, *(name for name in _FIELDS if name not in _BASIS + _DERIVED))
+ID, KEY, PARENT_ID, STATUS, SUBTASK_COUNT = (_BASIS.index(name) for name in ("id", "key", "parent_id", "status", "subtask_count"))
+_BASIS_OF_STATE = slice(STATUS, len(_BASIS))  # the arguments of state_of
 
-FIELDS = tuple(Task.model_fields)
-_PLACES = {name: place for place, name in enumerate((*FIELDS, "leaf_count", "leaf_completed"))}
-SHOWN_COLUMNS: list[ColumnElement[Any]] = [tasks.c[name] if name in tasks.c else null().label(name) for name in _PLACES]
-_RECORD_VALUES = attrgetter(*(name if name in tasks.c else "id" for name in _PLACES))
-
-ID, KEY, PARENT_ID, STATUS = (_PLACES[name] for name in ("id", "key", "parent_id", "status"))
-SUBTASK_COUNT = _PLACES["subtask_count"]
-_PARENT, _DEPENDS_ON, _BLOCKS = (_PLACES[name] for name in ("parent", "depends_on", "blocks"))
-_IS_READY, _IS_OVERDUE, _PROGRESS = (_PLACES[name] for name in ("is_ready", "is_overdue", "progress"))
-_PRIORITY, _DUE_DATE, _DELETED_AT = (_PLACES[name] for name in ("priority", "due_date", "deleted_at"))
-_LEAF_COUNT, _LEAF_COMPLETED = (_PLACES[name] for name in ("leaf_count", "leaf_completed"))
+SHOWN_COLUMNS = [tasks.c[name] for name in _STORED]
+BASIS_COLUMNS = SHOWN_COLUMNS[: len(_BASIS)]
+_RECORD_VALUES = attrgetter(*_STORED)
+_IN_ORDER = itemgetter(*((_STORED + _DERIVED).index(name) for name in _FIELDS))
+_PRIORITY = _STORED.index("priority")
 _INSTANTS = [place for place, column in enumerate(SHOWN_COLUMNS) if isinstance(column.type, Instant)]
-_DAYS = [_PLACES[name] for name in ("start_date", "due_date")]
+_DAYS = [_STORED.index(name) for name in ("start_date", "due_date")]
 
 TODO, COMPLETED = TaskStatus.TODO.value, TaskStatus.COMPLETED.value
 CLOSED = frozenset(status.value for status in CLOSED_STATUSES)
 
+State = tuple[bool, bool, int]  # is_ready, is_overdue, progress
+# Keys of the parent, of what a task depends on and of what it blocks; whether it or an ancestor depends on something open.
+Around = tuple[str | None, Sequence[str], Sequence[str], bool]
 
-def shown_row(record: TaskRecord) -> ShownRow:
-    return list(_RECORD_VALUES(record))
+
+def record_row(record: TaskRecord) -> Row:
+    return _RECORD_VALUES(record)
 
 
-def fill(
-    row: ShownRow, *, parent: str | None, depends_on: Sequence[str], blocks: Sequence[str], waits: bool, today: date | str
-) -> None:
-    """Fill in what is derived. `waits`: it or an ancestor depends on something open; `today` is of the kind of `due_date`."""
-    is_leaf = row[SUBTASK_COUNT] == 0
-    live = row[_DELETED_AT] is None
-    status, due_date = row[STATUS], row[_DUE_DATE]
-    row[_PARENT], row[_DEPENDS_ON], row[_BLOCKS] = parent, depends_on, blocks
-    row[_IS_READY] = live and is_leaf and status == TODO and not waits
-    row[_IS_OVERDUE] = live and due_date is not None and due_date < today and status not in CLOSED
+def state_of(
+    status: str,
+    due_date: Any,
+    deleted_at: object,
+    subtask_count: int,
+    leaf_count: int,
+    leaf_completed: int,
+    *,
+    waits: bool,
+    today: Any,
+) -> State:
+    """Return what follows from the basis of a task; `today` is of the kind of `due_date`, as stored or as in the model."""
+    is_leaf = subtask_count == 0
+    is_ready = deleted_at is None and is_leaf and status == TODO and not waits
+    is_overdue = deleted_at is None and due_date is not None and due_date < today and status not in CLOSED
     if is_leaf:
-        row[_PROGRESS] = 100 if status == COMPLETED else 0
-    else:
-        row[_PROGRESS] = progress(row[_LEAF_COUNT], row[_LEAF_COMPLETED])
+        return is_ready, is_overdue, 100 if status == COMPLETED else 0
+    return is_ready, is_overdue, progress(leaf_count, leaf_completed)
 
 
-def load(row: ShownRow, codec: Codec) -> ShownRow:
-    """Give the stored values of `row` the types they have in the model; returns it."""
-    row[STATUS], row[_PRIORITY] = TASK_STATUS[row[STATUS]], PRIORITY[row[_PRIORITY]]
+def loaded(row: Row, codec: Codec) -> Row:
+    """Return a row of SHOWN_COLUMNS with the types that its values have in the model."""
+    values = list(row)
+    values[STATUS], values[_PRIORITY] = TASK_STATUS[row[STATUS]], PRIORITY[row[_PRIORITY]]
     for place in _DAYS:
         if row[place] is not None:
-            row[place] = codec.load_day(row[place])
+            values[place] = codec.load_day(row[place])
     for place in _INSTANTS:
         if row[place] is not None:
-            row[place] = codec.load_instant(row[place])
-    return row
+            values[place] = codec.load_instant(row[place])
+    return tuple(values)
 
 
-def task_model(row: ShownRow) -> Task:
-    return Task.trusted(**dict(zip(FIELDS, row, strict=False)))
+def task_values(row: Row, around: Around, today: Any) -> dict[str, Any]:
+    """Return the fields of a task, from a row of SHOWN_COLUMNS."""
+    parent, depends_on, blocks, waits = around
+    state = state_of(*row[_BASIS_OF_STATE], waits=waits, today=today)
+    return dict(zip(_FIELDS, _IN_ORDER((*row, parent, depends_on, blocks, *state)), strict=True))
 
 
-def task_values(row: ShownRow, codec: Codec) -> dict[str, Any]:
-    """Return the fields of a task as its JSON has them; what is left to the encoder are days and instants of PostgreSQL."""
-    for place in _INSTANTS:
-        if row[place] is not None:
-            row[place] = codec.show_instant(row[place])
-    return dict(zip(FIELDS, row, strict=False))
+def task_model(row: Row, around: Around, today: Any) -> Task:
+    return Task.trusted(**task_values(row, around, today))
+
+
+def _value(column: ColumnElement[Any]) -> str:
+    """Return what gives the value of a column to SQLite's json_object."""
+    match column.type:
+        case Json():
+            return str(parsed(column))
+        case Instant():  # RFC 3339, without a fraction that is zero
+            return f"replace(substr({column}, 1, 26), '.000000', '') || 'Z'"
+        case _:
+            return str(column)
+
+
+def _stored_objects() -> Iterator[str]:
+    for is_derived, names in groupby(_FIELDS, key=_DERIVED.__contains__):
+        if not is_derived:
+            yield "json_object(" + ", ".join(f"'{name}', {_value(tasks.c[name])}" for name in names) + ")"
+
+
+# The fields before the parent, between it and what else is derived, and after that.
+STORED_OBJECTS = tuple(_stored_objects())
+
+
+def tasks_json(rows: Iterable[Row], around: Iterable[Around], today: Any) -> orjson.Fragment:
+    """Return the JSON of a list of tasks, from rows that end with their STORED_OBJECTS."""
+    parts: list[bytes] = []
+    for row, (parent, depends_on, blocks, waits) in zip(rows, around, strict=True):
+        first, middle, last = row[-1]
+        parts += (
+            b",{" if parts else b"[{",
+            first,
+            b',"parent":',
+            b"null" if parent is None else orjson.dumps(parent),
+            b",",
+            middle,
+            b',"depends_on":',
+            orjson.dumps(depends_on) if depends_on else b"[]",
+            b',"blocks":',
+            orjson.dumps(blocks) if blocks else b"[]",
+            b",",
+            _state_json(row[_BASIS_OF_STATE], waits, today),
+            b",",
+            last,
+            b"}",
+        )
+    return orjson.Fragment(b"".join((*parts, b"]")) if parts else b"[]")
+
+
+@lru_cache(maxsize=1_024)  # most tasks of a project are in one of a few states
+def _state_json(basis: Row, waits: bool, today: str) -> bytes:
+    is_ready, is_overdue, done = state_of(*basis, waits=waits, today=today)
+    return orjson.dumps({"is_ready": is_ready, "is_overdue": is_overdue, "progress": done})[1:-1]

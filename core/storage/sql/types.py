@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import BindParameter, ColumnElement, Dialect, Text, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Text, bindparam, literal_column
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -24,13 +24,6 @@ CODE = Text().with_variant(Text(collation="C"), "postgresql")
 def encode_instant(value: datetime) -> str:
     """Return fixed-width text in UTC, so that text order is time order."""
     return value.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-@lru_cache(maxsize=1_024)
-def show_instant(code: str) -> str:
-    """Return an encoded instant as JSON shows it: as RFC 3339, without a fraction that is zero."""
-    whole, fraction = code[:19], code[19:26]
-    return f"{whole}Z" if fraction == ".000000" else f"{whole}{fraction}Z"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -63,6 +56,11 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, _dialect: Dialect) -> Any:
         return orjson.loads(value) if isinstance(value, str) else value
+
+
+def parsed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return JSON text as JSON to SQLite's json_array and json_object. Nearly all of it is empty, and need not be parsed."""
+    return literal_column(f"CASE {column} WHEN '[]' THEN json('[]') WHEN '{{}}' THEN json('{{}}') ELSE json({column}) END")
 
 
 class among(FunctionElement[Any]):  # noqa: N801  # reads as a condition among SQLAlchemy's lower-case ones

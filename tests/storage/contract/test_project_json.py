@@ -4,16 +4,25 @@ import random
 from datetime import date, timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from core.context import Context
-from core.patches.snapshot import TaskRecord
+from core.patches.snapshot import ProjectRecord, TaskRecord
 from core.services import projects
 from core.services.projects import TASKS_IN_DETAIL
 from schemas.primitives import Priority, TaskStatus
 from tests.storage.builders import NOW, STEP, TODAY, Database, project, task
 
-TEXTS = ("", "Plan", 'Say "so" \\ / <b>&amp;</b>', "Tab\tline\nend\r\x01\x1f\x7f", "Größe \u2028 表 \U0001f600 e\u0301")
+TEXTS = (
+    "",
+    "Plan",
+    'Say "so" \\ / <b>&amp;</b>',
+    "Tab\tline\nend\r\x01\x1f\x7f",
+    "Größe \u2028 表 \U0001f600 e\u0301",
+    "}\x1e{",
+    '{"parent":null},\x1d[]',
+)
 VALUES: tuple[Any, ...] = (None, True, 0, -1, 2**53 - 1, 0.1, -1.5e-9, 1e300, 123456789.125, *TEXTS, [], {}, [1, {"a": [None]}])
 INSTANTS = (NOW, NOW.replace(microsecond=0), NOW.replace(microsecond=500_000), NOW.replace(year=1990, microsecond=1))
 
@@ -66,6 +75,54 @@ def store_random_project(database: Database, seed: int, size: int) -> None:
     database.create([web], tasks, new_edges=[(tasks[later].id, tasks[earlier].id) for later, earlier in pairs])
 
 
+def store_plan(database: Database) -> tuple[ProjectRecord, list[TaskRecord]]:
+    """Store tasks four levels deep that wait for all that there is to wait for, or have no optional field empty."""
+    web, other = project(), project("OPS")
+    top, wide, late, last = (task(web, due_date=due) for due in (TODAY - timedelta(days=1), None, TODAY, None))
+    closed = [task(web, top, status=status) for status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED)]
+    gone = task(web, deleted_at=NOW, deletion_id="d")
+    branch = task(web, wide, leaf_count=3, leaf_completed=2)
+    twig = task(web, branch)
+    leaves = [task(web, twig) for _ in range(7)]
+    full = task(
+        web,
+        late,
+        description="all of it",
+        acceptance_criteria=list(TEXTS),
+        status=TaskStatus.IN_PROGRESS,
+        priority=Priority.CRITICAL,
+        tags=["a", "b"],
+        assignee=TEXTS[2],
+        start_date=TODAY,
+        due_date=TODAY - timedelta(days=400),
+        estimated_minutes=1,
+        actual_minutes=2,
+        links={"jira": "WEB-1"},
+        custom={"values": list(VALUES)},
+        claimed_by=TEXTS[3],
+        claim_expires_at=NOW,
+        completed_at=NOW.replace(microsecond=0),
+    )
+    overdue = [task(web, late, due_date=TODAY - timedelta(days=1), status=status) for status in TaskStatus]
+    elsewhere = task(other)
+    waits_for = [
+        (closed[0], leaves[0]),
+        (closed[1], gone),
+        (leaves[1], closed[0]),
+        (leaves[2], gone),
+        (leaves[3], full),
+        (leaves[3], closed[1]),
+        (leaves[4], elsewhere),
+        (elsewhere, leaves[5]),
+        (overdue[0], leaves[6]),
+        (last, late),
+        (late, wide),
+    ]
+    tasks = [top, wide, late, last, gone, *closed, branch, twig, *leaves, full, *overdue]
+    database.create([web, other], [*tasks, elsewhere], new_edges=[(task.id, awaited.id) for task, awaited in waits_for])
+    return web, tasks
+
+
 def model_json(ctx: Context, cursor: str | None = None) -> str:
     return projects.get_project(ctx, "WEB", include_tasks=True, tasks_cursor=cursor).model_dump_json()
 
@@ -90,3 +147,29 @@ def test_a_large_project_continues_where_its_models_do(database: Database, ctx: 
 
     assert projects.get_project_json(ctx, "WEB").body.decode() == model_json(ctx)
     assert projects.get_project_json(ctx, "WEB", tasks_cursor=cursor).body.decode() == model_json(ctx, cursor)
+
+
+def test_the_json_has_what_follows_from_neighbours_ancestors_and_the_day(database: Database, ctx: Context) -> None:
+    store_plan(database)
+    shown = {task.key: task for task in projects.get_project(ctx, "WEB", include_tasks=True).tasks or ()}
+
+    assert projects.get_project_json(ctx, "WEB").body.decode() == model_json(ctx)
+    assert {task.depth for task in shown.values()} == {0, 1, 2, 3}
+    assert {task.is_overdue for task in shown.values()} == {task.is_ready for task in shown.values()} == {True, False}
+    assert all(value not in (None, [], {}) for name, value in shown["WEB-17"] if name not in ("depends_on", "deleted_at"))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 8, 13, 100])
+def test_pages_of_json_are_those_of_models(database: Database, limit: int) -> None:
+    web, tasks = store_plan(database)
+    keys: list[str] = []
+    cursor: str | None = None
+    while not keys or cursor:
+        place: dict[str, Any] = {"today": TODAY, "limit": limit, "cursor": cursor}
+        shown, following = database.read(lambda tx: tx.outline(web.id, **place))  # noqa: B023
+        as_json, cursor = database.read(lambda tx: tx.outline_json(web.id, **place))  # noqa: B023
+        assert cursor == following
+        assert orjson.loads(orjson.dumps(as_json, option=orjson.OPT_UTC_Z)) == [task.model_dump(mode="json") for task in shown]
+        keys += [task.key for task in shown]
+
+    assert sorted(keys) == sorted(task.key for task in tasks if task.deleted_at is None)
