@@ -36,7 +36,10 @@ class _Inversion:
         before, after = state.snapshot.tasks, state.tasks
         self.created = [after[item] for item in state.task_causes if item not in before]
         self.kept = [(before[item], after[item]) for item in state.task_causes if item in before]
-        self.new_projects = dict.fromkeys(item for item in state.project_causes if item not in state.snapshot.projects)
+        projects = [item for item, causes in state.project_causes.items() if causes]  # else only its counters differ
+        stored = state.snapshot.projects
+        self.new_projects = dict.fromkeys(item for item in projects if item not in stored)
+        self.kept_projects = [(stored[item], state.projects[item]) for item in projects if item in stored]
 
     def add(self, patch: dict[str, Any], system: dict[str, Any] | None = None) -> None:
         if system:
@@ -45,7 +48,7 @@ class _Inversion:
 
     def revive(self) -> None:
         """Restore what the set deleted: projects, then the roots of each deletion, outer ones first."""
-        for before, after in self._kept_projects():
+        for before, after in self.kept_projects:
             if after.deletion_id not in (None, before.deletion_id):
                 self.add({"op": "restore_project", "project": after.key})
         gone = [after for before, after in self.kept if after.deletion_id not in (None, before.deletion_id)]
@@ -54,7 +57,7 @@ class _Inversion:
             self.add({"op": "restore_task", "task": task.key})
 
     def reset_fields(self) -> None:
-        for project_before, project_after in self._kept_projects():
+        for project_before, project_after in self.kept_projects:
             fields = _old_fields(project_before, project_after, PROJECT_FIELDS)
             if fields:
                 self.add({"op": "update_project", "project": project_after.key, "fields": fields})
@@ -94,7 +97,7 @@ class _Inversion:
         groups: dict[str, list[str]] = {}
         for before, _ in revived:
             groups.setdefault(before.deletion_id or "", []).append(before.id)
-        restored_projects = [(old, new) for old, new in self._kept_projects() if old.deletion_id not in (None, new.deletion_id)]
+        restored_projects = [(old, new) for old, new in self.kept_projects if old.deletion_id not in (None, new.deletion_id)]
         by_project = {old.deletion_id for old, _ in restored_projects}
         for before, after in sorted(revived, key=lambda pair: -pair[1].depth):
             parent = self.state.snapshot.tasks.get(before.parent_id or "")
@@ -115,10 +118,6 @@ class _Inversion:
         """Whether restoring an older item that this set deleted revives this new task too."""
         root = self.state.deletion_root(task)
         return root.id in self.state.snapshot.tasks or root.id in self.state.snapshot.projects
-
-    def _kept_projects(self) -> list[tuple[ProjectRecord, ProjectRecord]]:
-        before, after = self.state.snapshot.projects, self.state.projects
-        return [(before[item], after[item]) for item in self.state.project_causes if item in before]
 
     def _dependency(self, op: str, task_id: str, target_id: str) -> dict[str, Any]:
         return {"op": op, "task": self.state.tasks[task_id].key, "depends_on": self.state.tasks[target_id].key}

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import assert_never
+from typing import Any, assert_never
 
 from core.patches.keys import derived_key
 from core.patches.parse import ParsedPatches
@@ -13,19 +13,20 @@ from schemas.tasks import TaskExpect
 
 
 class _Names:
-    """Collects names by why they are needed; refs are not stored, so they need nothing."""
+    """Collects names by why they are needed, which is a field of `Needs`; refs are not stored, so they need nothing."""
 
     def __init__(self) -> None:
-        self.by_reason: dict[str, set[str]] = defaultdict(set)
+        self._by_reason: dict[str, set[str]] = defaultdict(set)
 
     def add(self, name: str | None, *reasons: str) -> None:
         if name is None or name[:1] == "$":
             return
         for reason in reasons:
-            self.by_reason[reason].add(name)
+            self._by_reason[reason].add(name)
 
-    def of(self, reason: str) -> frozenset[str]:
-        return frozenset(self.by_reason.get(reason, ()))
+    def needs(self, placements: int, base_revisions: Mapping[str, int]) -> Needs:
+        found: dict[str, Any] = {reason: frozenset(names) for reason, names in self._by_reason.items()}
+        return Needs(placements=placements, base_revisions=dict(base_revisions), **found)
 
 
 def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
@@ -82,24 +83,7 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
                 assert_never(patch)
     for project in base_revisions:
         names.add(project, "projects")
-    return Needs(
-        projects=names.of("projects"),
-        tasks=names.of("tasks"),
-        anchors=names.of("anchors"),
-        subtrees=names.of("subtrees"),
-        whole_projects=names.of("whole_projects"),
-        deletions=names.of("deletions"),
-        project_deletions=names.of("project_deletions"),
-        edges=names.of("edges"),
-        starts=names.of("starts"),
-        ends=names.of("ends"),
-        append_to_tasks=names.of("append_to_tasks"),
-        append_to_projects=names.of("append_to_projects"),
-        append_beside=names.of("append_beside"),
-        key_bases=names.of("key_bases"),
-        placements=placements,
-        base_revisions=dict(base_revisions),
-    )
+    return names.needs(placements, base_revisions)
 
 
 def _may_close_cycles(patches: Iterable[Patch]) -> bool:

@@ -228,8 +228,9 @@ def _compare(state: WorkingState, result: Plan, *, preview: bool) -> None:
     comparison = Comparison(state, preview=preview)
     effects = result.effects
     own_changes: dict[str, list[TaskRecord]] = {}
-    for project_id in state.project_causes:
-        comparison.add_project(project_id)
+    for project_id, causes in state.project_causes.items():
+        if causes:  # else only its counters or its next number differ
+            comparison.add_project(project_id)
     for task_id in state.task_causes:
         task = state.tasks[task_id]
         if comparison.add_task(task_id):

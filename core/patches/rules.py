@@ -30,7 +30,7 @@ def check(state: WorkingState, *, max_depth: int) -> None:
             _check_sizes(state, task, causes)
     for project_id, causes in state.project_causes.items():
         project = state.projects[project_id]
-        if project.deleted_at is None:
+        if causes and project.deleted_at is None:
             _check_dates(state, project, causes)
             _check_sizes(state, project, causes)
             _check_task_schema(state, project, causes)

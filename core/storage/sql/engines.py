@@ -24,6 +24,9 @@ PAGE_BYTES = 8192
 # copied back into the file beside the commits (`checkpoints`); they do it themselves only where that falls behind.
 _PRAGMAS = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-32000", "wal_autocheckpoint=16000")
 
+# For each None it binds the driver asks around for an adapter, unless one is known: half the time of a row with many of them.
+sqlite3.register_adapter(type(None), {None: None}.__getitem__)
+
 
 def make_engine(settings: Settings) -> Engine:
     """Return the connections to the database of DATABASE_URL, none of them made yet.

@@ -1,7 +1,6 @@
 """Patch sets as stored: proposals, the history of applied ones, and their changes."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, and_, bindparam, delete, literal_column, select, union
 from sqlalchemy.dialects import postgresql
@@ -98,14 +97,7 @@ class History(Naming):
 
     def put_patch_sets(self, records: Sequence[PatchSetRecord]) -> None:
         """Insert or replace these rows together."""
-        _, names, _ = PUT.compiled(self.codec.dialect)
-
-        def row(record: PatchSetRecord) -> list[Any]:
-            values = _values(record, self.codec)
-            values["v_workspace_id"] = self.workspace
-            return [values[name] for name in names]
-
-        if self.execute_many(PUT, records, row) != len(records):
+        if self.execute_many(PUT, records, lambda record: _row(self.workspace, record, self.codec)) != len(records):
             raise SerialisationFailure
         self.execute(FORGET_PROJECTS, ids=self.codec.dump_ids([record.id for record in records]))
 
@@ -150,38 +142,40 @@ def touching_task(task_id: str) -> CompoundSelect[str]:
     )
 
 
-def _values(record: PatchSetRecord, codec: Codec) -> dict[str, Any]:
+def _row(workspace: str, record: PatchSetRecord, codec: Codec) -> Row:
+    """Return the row of a patch set, in the table's order."""
     instant = codec.dump_instant
-    return {
-        "v_id": record.id,
-        "v_summary": record.summary,
-        "v_rationale": record.rationale,
-        "v_base_revisions": dump_json(record.base_revisions),
-        "v_patches": dump_json(record.patches),
-        "v_patch_count": len(record.patches),
-        "v_hash": record.hash,
-        "v_state": record.state.value,
-        "v_engine": record.engine,
-        "v_author": record.author,
-        "v_created_at": instant(record.created_at),
-        "v_closed_at": None if record.closed_at is None else instant(record.closed_at),
-        "v_closed_by": record.closed_by,
-        "v_reason": record.reason,
-        "v_seq": record.seq,
-        "v_only": None if record.only is None else dump_json(record.only),
-        "v_supersedes": record.supersedes,
-        "v_reverts": dump_json(record.reverts),
-        "v_inverse": None if record.inverse is None else dump_json(record.inverse),
-        "v_restore": None if record.restore is None else dump_json(record.restore),
-        "v_refs": dump_json(record.refs),
-        "v_totals": dump_json(record.totals),
-        "v_changes_total": record.changes_total,
-        "v_warnings": dump_json([issue.model_dump(mode="json") for issue in record.warnings]),
-        "v_revisions": dump_json(record.revisions),
-        "v_approval": record.approval,
-        "v_model": record.model,
-        "v_usage": None if record.usage is None else dump_json(record.usage.model_dump(mode="json")),
-    }
+    return (
+        workspace,
+        record.id,
+        record.summary,
+        record.rationale,
+        dump_json(record.base_revisions) if record.base_revisions else "{}",
+        dump_json(record.patches),
+        len(record.patches),
+        record.hash,
+        record.state._value_,
+        record.engine,
+        record.author,
+        instant(record.created_at),
+        None if record.closed_at is None else instant(record.closed_at),
+        record.closed_by,
+        record.reason,
+        record.seq,
+        None if record.only is None else dump_json(record.only),
+        record.supersedes,
+        dump_json(record.reverts) if record.reverts else "[]",
+        None if record.inverse is None else dump_json(record.inverse),
+        None if record.restore is None else dump_json(record.restore),
+        dump_json(record.refs) if record.refs else "{}",
+        dump_json(record.totals),
+        record.changes_total,
+        dump_json([issue.model_dump(mode="json") for issue in record.warnings]) if record.warnings else "[]",
+        dump_json(record.revisions) if record.revisions else "{}",
+        None if record.approval is None else record.approval._value_,
+        record.model,
+        None if record.usage is None else dump_json(record.usage.model_dump(mode="json")),
+    )
 
 
 def _record(row: Row, codec: Codec) -> PatchSetRecord:

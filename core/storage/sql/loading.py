@@ -5,7 +5,7 @@ where the patch set deletes or restores all of it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select, tuple_, union
@@ -139,18 +139,18 @@ class _SnapshotLoader:
 
     def load(self) -> Snapshot:
         needs = self.needs
-        task_names = (
-            needs.tasks | needs.anchors | needs.subtrees | needs.deletions | needs.edges | needs.starts | needs.ends
-        ) | needs.append_to_tasks
-        project_names = (
-            needs.projects | needs.whole_projects | needs.project_deletions | needs.append_to_projects
-        ) | needs.base_revisions.keys()
+        task_names = needs.tasks.union(
+            needs.anchors, needs.subtrees, needs.deletions, needs.edges, needs.starts, needs.ends, needs.append_to_tasks
+        )
+        project_names = needs.projects.union(
+            needs.whole_projects, needs.project_deletions, needs.append_to_projects, needs.base_revisions
+        )
         self.session.lock_projects(projects=project_names, tasks=task_names)
         if task_names:
             self._load_named_tasks(task_names)
             self._load_families()
         self._load_named_projects(project_names)
-        revived = self._load_deletions()
+        revived = self._load_deletions() if needs.deletions or needs.project_deletions or needs.whole_projects else set()
         if self.snapshot.tasks:
             self._load_edges()
             self._load_neighbours()
@@ -161,7 +161,8 @@ class _SnapshotLoader:
             search = ClosureSearch(self.session, self.snapshot, revived)
             starts = self._task_ids(needs.starts) + sorted(revived)
             search.run(starts, self._task_ids(needs.ends))
-        self._load_later_changes()
+        if self.snapshot.base:
+            self._load_later_changes()
         return self.snapshot
 
     def _load_named_tasks(self, names: frozenset[str]) -> None:
@@ -195,7 +196,7 @@ class _SnapshotLoader:
         if known is not None:
             yield from (known.projects[name] for name in names if name in known.projects)
             names = [name for name in names if name not in known.projects]
-        for row in self.session.named_rows(names, PROJECTS_BY_ID, PROJECTS_BY_KEY):
+        for row in self.session.named_rows(names, PROJECTS_BY_ID, PROJECTS_BY_KEY) if names else ():
             record = project_record(row, self.session.codec)
             if known is not None:
                 known.projects[record.id] = known.projects[record.key] = record
@@ -263,10 +264,12 @@ class _SnapshotLoader:
 
     def _load_last_positions(self) -> None:
         snapshot = self.snapshot
-        moving = [snapshot.tasks[task_id] for task_id in self._task_ids(self.needs.append_beside)]
-        parents = {*self._task_ids(self.needs.append_to_tasks), *(task.parent_id for task in moving if task.parent_id)}
-        projects = {*self._project_ids(self.needs.append_to_projects), *(task.project_id for task in moving)}
-        for parent_id, last in self.session.rows_among(LAST_BELOW_TASKS, list(parents)):
+        parents, projects = set(self._task_ids(self.needs.append_to_tasks)), set(self._project_ids(self.needs.append_to_projects))
+        for moving in map(snapshot.tasks.__getitem__, self._task_ids(self.needs.append_beside)):
+            projects.add(moving.project_id)
+            if moving.parent_id:
+                parents.add(moving.parent_id)
+        for parent_id, last in self.session.rows_among(LAST_BELOW_TASKS, parents):
             if last is not None:
                 snapshot.last_position[snapshot.tasks[parent_id].project_id, parent_id] = last
         for project_id, last in self._last_in_projects(projects):
@@ -310,9 +313,11 @@ class _SnapshotLoader:
 
     def _task_ids(self, names: frozenset[str]) -> list[str]:
         """Return the ids of those names that exist, each once, in a stable order."""
-        known = self.snapshot.task_names
-        return sorted({known[name] for name in names if name in known})
+        return _ids(names, self.snapshot.task_names)
 
     def _project_ids(self, names: frozenset[str]) -> list[str]:
-        known = self.snapshot.project_names
-        return sorted({known[name] for name in names if name in known})
+        return _ids(names, self.snapshot.project_names)
+
+
+def _ids(names: frozenset[str], known: Mapping[str, str]) -> list[str]:
+    return sorted({known[name] for name in names if name in known}) if names else []

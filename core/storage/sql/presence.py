@@ -1,9 +1,9 @@
 """Notice that the SQLite file was moved, deleted or replaced under a running process.
 
 SQLite would go on with the file that nobody else can open any more: what it acknowledges is lost with
-the last connection, and other processes see another database. One `stat` before each write. Reads
-share one for a moment: the call lets go of the interpreter, and a busy process waits longer to get it
-back than many a read takes.
+the last connection, and other processes see another database. One `stat` before each write; writes of one
+round share two, at its begin and before its commit, and reads share one for a moment: the call lets go of
+the interpreter, and a busy process waits longer to get it back than many a read takes.
 """
 
 import time

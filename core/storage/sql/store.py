@@ -97,6 +97,8 @@ class SqlStorage:
         try:
             with translated(place=self._place), round_.committed():
                 yield
+                if self._presence is not None and round_.begun:
+                    self._presence.require()
         finally:
             self._rounds.current = None
         if round_.begun:
@@ -137,9 +139,9 @@ class SqlStorage:
         raise StorageBusy
 
     def _begin(self, engine: Engine, transaction: ExitStack, workspace: str, *, locking: bool) -> SqlTransaction:
-        if self._presence is not None:
-            self._presence.require(within=_READ_WITHIN if engine is self._reader else 0.0)
         round_ = self._rounds.current
+        if self._presence is not None and not (round_ is not None and round_.begun):  # which looks again before its commit
+            self._presence.require(within=_READ_WITHIN if engine is self._reader else 0.0)
         if round_ is not None and (round_.begun or engine is self._writer):
             part = transaction.enter_context(round_.part())
             return SqlTransaction(part.connection, workspace, self._codec, locking=locking, part=part)
