@@ -65,6 +65,9 @@ class Totals(Model):
         return any(count for effect, count in self if effect != "comments_added")
 
 
+NOTHING_DONE = Totals.trusted(**dict.fromkeys(Totals.model_fields, 0))
+
+
 class RefTarget(Model):
     id: str
     key: str

@@ -9,7 +9,7 @@ from typing import Any
 from core.patches.snapshot import CommentRecord, ProjectRecord, TaskRecord
 from core.patches.state import WorkingState
 from core.patches.values import same
-from schemas.changes import Action, Change, EntityKind, FieldChange, Totals
+from schemas.changes import NOTHING_DONE, Action, Change, EntityKind, FieldChange, Totals
 from schemas.primitives import Priority, ProjectStatus, TaskStatus
 
 PROJECT_FIELDS = ("name", "description", "status", "priority", "tags", "start_date", "due_date", "links", "task_schema")
@@ -33,7 +33,6 @@ TASK_FIELDS = (
 )
 # Members of enums that are needed per change: looking one up in its class is slow before Python 3.12.
 TASK, CREATED = EntityKind.TASK, Action.CREATED
-NOTHING_COUNTED = dict.fromkeys(Totals.model_fields, 0)
 
 
 def wire(value: Any) -> Any:
@@ -70,7 +69,7 @@ class Comparison:
         self._counts: dict[str, int] = {}
 
     def totals(self) -> Totals:
-        return Totals.trusted(**NOTHING_COUNTED | self._counts)
+        return Totals.trusted(**NOTHING_DONE.__dict__ | self._counts)
 
     def count(self, name: str, number: int = 1) -> None:
         self._counts[name] = self._counts.get(name, 0) + number

@@ -35,6 +35,7 @@ _LABELS = {
 _MINUTES = frozenset({"estimated_minutes", "actual_minutes"})
 # Closed vocabularies, days, instants and keys: nothing a user could write freely, so no quotes.
 _PLAIN = frozenset({"status", "priority", "start_date", "due_date", "parent", "completed_at", "claim_expires_at"})
+_FACTS = frozenset(FACT_FIELDS)
 _IN_HEAD = frozenset({"title", "name", "parent", "position", "completed_at", *FACT_FIELDS})
 
 
@@ -62,6 +63,8 @@ def render_diff(changes: Sequence[Change], *, limit_bytes: int = 65_536) -> str:
 def _lines(changes: Sequence[Change]) -> Iterator[Line]:
     created = [change for change in changes if change.action is CREATED and change.kind is not COMMENT and not _is_gone(change)]
     yield from _created_lines(created)
+    if len(created) == len(changes):
+        return
     below = _cascades(changes)
     for change in changes:
         if change.kind is COMMENT:
@@ -118,6 +121,8 @@ def _in_order(tasks: list[Change]) -> list[Change]:
 
 
 def _head(change: Change) -> str:
+    if _FACTS.isdisjoint(change.fields):
+        return ""
     facts = show_facts({name: field["after"] for name, field in change.fields.items()})
     return f"  {facts}" if facts else ""
 

@@ -28,15 +28,15 @@ class FreeKeys:
     """
 
     def __init__(self, taken: Callable[[str], bool]) -> None:
-        self._taken = taken
+        self.taken = taken
         self._reached: dict[str, int] = {}
 
     def like(self, base: str) -> str:
         """Return `base`, or `base` with the smallest number from 2 on that is not taken."""
-        if not self._taken(base):
+        if not self.taken(base):
             return base
         number = self._reached.get(base, 2)
-        while self._taken(key := f"{base[: MAX_KEY_LENGTH - len(str(number))]}{number}"):
+        while self.taken(key := f"{base[: MAX_KEY_LENGTH - len(str(number))]}{number}"):
             number += 1
         self._reached[base] = number
         return key

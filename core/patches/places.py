@@ -15,10 +15,10 @@ STEP = 2**32
 class _Slot:
     """A task at a place. One that has moved away stays as a marker, so that its gap keeps its bounds."""
 
-    __slots__ = ("chain", "next", "position", "prev", "task_id")
+    __slots__ = ("next", "place", "position", "prev", "task_id")
 
-    def __init__(self, chain: "_Chain", task_id: str | None, position: int | None) -> None:
-        self.chain = chain
+    def __init__(self, place: Place, task_id: str | None, position: int | None) -> None:
+        self.place = place
         self.task_id = task_id
         self.position = position  # None until assigned
         self.prev: _Slot | None = None
@@ -58,6 +58,11 @@ class _Chain:
             self.tail = slot.prev
         else:
             slot.next.prev = slot.prev
+
+    def end(self) -> None:
+        """Take the ways back: in a circle of references slots would wait for the collector, after each small plan."""
+        for slot in self:
+            slot.prev = None
 
 
 class Places:
@@ -102,17 +107,19 @@ class Places:
         return beside is not None and beside.task_id == task_id
 
     def assign(self) -> tuple[dict[str, int], dict[Place, dict[str, int]]]:
-        """Return positions of placed tasks, and by place those of siblings that were only renumbered."""
+        """Return positions of placed tasks, and by place those of siblings that were only renumbered; nothing is put any more."""
         placed = dict(self._fixed)
         renumbered: dict[Place, dict[str, int]] = {}
         for place in self._changed:
             chain = self._chains[place]
             if not self._space(chain, placed):
                 renumbered[place] = self._renumber(chain, placed)
+        for chain in self._chains.values():
+            chain.end()
         return placed, renumbered
 
     def _settle(self, place: Place, chain: _Chain, behind: _Slot | None, task_id: str) -> None:
-        slot = _Slot(chain, task_id, None)
+        slot = _Slot(place, task_id, None)
         chain.insert_after(behind, slot)
         self._slots[task_id] = slot
         self._changed[place] = None
@@ -123,7 +130,7 @@ class Places:
         if slot is None:
             return
         if slot.position is None:  # placed earlier in this very set: no gap to remember
-            slot.chain.unlink(slot)
+            self._chains[slot.place].unlink(slot)
         else:
             slot.task_id = None
 
@@ -131,13 +138,13 @@ class Places:
         chain = self._chains[place] = _Chain()
         known = self._snapshot.siblings.get(place, [])
         for position, task_id in known:
-            slot = _Slot(chain, None if task_id in self._left else task_id, position)
+            slot = _Slot(place, None if task_id in self._left else task_id, position)
             chain.insert_after(chain.tail, slot)
             if slot.task_id is not None:
                 self._slots[task_id] = slot
         last = self._snapshot.last_position.get(place)
         if last is not None and (not known or known[-1][0] < last):
-            chain.insert_after(chain.tail, _Slot(chain, None, last))
+            chain.insert_after(chain.tail, _Slot(place, None, last))
         return chain
 
     def _space(self, chain: _Chain, placed: dict[str, int]) -> bool:

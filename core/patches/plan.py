@@ -21,7 +21,7 @@ from core.patches.play import link_created, play
 from core.patches.rules import check
 from core.patches.snapshot import CommentRecord, ProjectRecord, Renumbering, Snapshot, TaskRecord
 from core.patches.state import Ids, WorkingState
-from schemas.changes import Change, EntityKind, RefTarget, Totals
+from schemas.changes import NOTHING_DONE, Change, EntityKind, RefTarget, Totals
 from schemas.errors import Conflict, ErrorCode, Issue, Severity
 from schemas.patches import CreateProject, CreateTask, Patch
 
@@ -52,7 +52,7 @@ class Plan:
     changes: list[Change] = field(default_factory=list)  # all of them, in the order answers and history show
     change_projects: list[str] = field(default_factory=list)  # project id of each change
     refs: dict[str, RefTarget] = field(default_factory=dict)
-    totals: Totals = field(default_factory=Totals)
+    totals: Totals = NOTHING_DONE
     inverse: list[dict[str, Any]] = field(default_factory=list)
     restore: dict[str, dict[str, Any]] = field(default_factory=dict)
     effects: Effects = field(default_factory=Effects)

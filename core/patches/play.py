@@ -77,7 +77,7 @@ def create_project(state: WorkingState, index: int, patch: CreateProject) -> Non
         key = state.free_keys.like(derived_key(patch.fields.name))
     else:
         key = patch.key
-        if state.key_is_taken(key):
+        if state.free_keys.taken(key):
             state.issue(
                 ErrorCode.DUPLICATE_RESOURCE,
                 index,

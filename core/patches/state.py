@@ -51,7 +51,9 @@ class WorkingState:
         self.cascaded: set[str] = set()
         self.refs: dict[str, tuple[EntityKind, str]] = {}
         self.new_keys: dict[str, str] = {}  # key given to a new project -> its id
-        self.free_keys = FreeKeys(self.key_is_taken)
+        new_keys, stored_keys = self.new_keys, snapshot.taken_keys
+        # Made of these alone: with a way back to the state, each would wait for the collector.
+        self.free_keys = FreeKeys(lambda key: key in new_keys or key in stored_keys)
         self.comments: list[tuple[int, CommentRecord]] = []
         self.added_edges: dict[tuple[str, str], int] = {}
         self.removed_edges: dict[tuple[str, str], int] = {}
@@ -74,9 +76,6 @@ class WorkingState:
     ) -> None:
         full = f"/patches/{index}{path}"
         self.issues.append(Issue(path=full, code=code, message=message, hint=hint, patch_index=index, severity=severity))
-
-    def key_is_taken(self, key: str) -> bool:
-        return key in self.new_keys or key in self.snapshot.taken_keys
 
     # -- changing records
 

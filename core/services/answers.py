@@ -86,14 +86,22 @@ def _revisions_of(result: Plan) -> dict[str, int]:
     return {effects.project_keys[project_id]: after for project_id, (_, after) in effects.revisions.items()}
 
 
-def _effect(result: Plan, first: int = 0) -> dict[str, Any]:
-    total = len(result.changes)
+def _effect(
+    result: Plan,
+    *,
+    first: int = 0,
+    following: str | None = None,
+    critical_paths: dict[str, CriticalPathChange | None] | None = None,
+) -> dict[str, Any]:
+    """Return the fields of `PlanEffect`, in its order."""
     return {
         "refs": result.refs,
         "changes": result.changes[first : first + CHANGES_IN_ANSWER],
-        "changes_total": total,
+        "changes_total": len(result.changes),
+        "changes_next_cursor": following,
         "totals": result.totals,
         "diff": render_diff(result.changes),
+        "critical_paths": critical_paths or {},
     }
 
 
@@ -102,9 +110,8 @@ def _next_cursor(total: int) -> str | None:
 
 
 def apply_answer(result: Plan, *, patch_set_id: str | None) -> ApplyResponse:
-    return ApplyResponse.model_construct(
-        **_effect(result),
-        changes_next_cursor=_next_cursor(len(result.changes)) if patch_set_id else None,
+    return ApplyResponse.trusted(
+        **_effect(result, following=_next_cursor(len(result.changes)) if patch_set_id else None),
         patch_set_id=patch_set_id,
         revisions=_revisions_of(result),
         warnings=result.warnings(),
@@ -133,10 +140,8 @@ def validation_answer(preview: Preview, *, first: int = 0) -> ValidationResponse
     snapshot, result = preview.snapshot, preview.plan
     # of every project that is named, changed or not: what would change nothing today might undo something tomorrow
     bases = {project.key: snapshot.base.get(project_id, project.revision) for project_id, project in snapshot.projects.items()}
-    return ValidationResponse.model_construct(
-        **_effect(result, first),
-        changes_next_cursor=None,
-        critical_paths=preview.critical_paths(),
+    return ValidationResponse.trusted(
+        **_effect(result, first=first, critical_paths=preview.critical_paths()),
         valid=not result.errors() and not result.conflicts,
         issues=result.issues + preview.warnings(),
         conflicts=result.conflicts,

@@ -18,7 +18,7 @@ from core.patches.ranking import LightProject, Standing
 from core.patches.snapshot import Needs, Snapshot
 from core.words import Term
 from schemas.access import ApiKey, Member
-from schemas.changes import Change, EntityKind, RefTarget, Totals
+from schemas.changes import NOTHING_DONE, Change, EntityKind, RefTarget, Totals
 from schemas.chat import ChatMessage, Conversation, ConversationListResponse
 from schemas.errors import Issue
 from schemas.events import Event
@@ -59,7 +59,7 @@ class PatchSetRecord:
     inverse: list[dict[str, Any]] | None = None  # patches that undo it
     restore: dict[str, dict[str, Any]] | None = None  # inverse patch index -> system fields only a revert may set
     refs: dict[str, RefTarget] = field(default_factory=dict)
-    totals: Totals = field(default_factory=Totals)
+    totals: Totals = NOTHING_DONE
     changes_total: int = 0
     warnings: list[Issue] = field(default_factory=list)
     revisions: dict[str, int] = field(default_factory=dict)  # project key -> revision after
