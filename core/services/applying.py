@@ -4,7 +4,7 @@ That is why history, undo and rules are complete without effort.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from core.context import Context, Scope
@@ -34,14 +34,14 @@ System = Mapping[int, dict[str, Any]]  # by patch index: fields that only a reve
 class Draft:
     """A patch set ready to be planned: parsed once, outside any transaction."""
 
-    id: str | None
-    summary: str
-    rationale: str
-    base_revisions: dict[str, int]
     patches: list[Any]  # normalised
     hash: str
     parsed: ParsedPatches
-    only: list[int] | None
+    summary: str
+    id: str | None = None
+    rationale: str = ""
+    base_revisions: Mapping[str, int] = field(default_factory=dict)
+    only: list[int] | None = None
     engine: str = "caller"
     model: str | None = None
     usage: Usage | None = None
@@ -60,19 +60,21 @@ class Draft:
 
 
 def draft_of(patch_set: PatchSet, only: Sequence[int] | None = None, **more: Any) -> Draft:
-    parsed = parse_patches(patch_set.patches)
-    patches = normalise(parsed, patch_set.patches)
-    return Draft(
+    return draft_of_patches(
+        patch_set.patches,
+        patch_set.summary,
         id=patch_set.id,
-        summary=patch_set.summary,
         rationale=patch_set.rationale,
-        base_revisions=dict(patch_set.base_revisions),
-        patches=patches,
-        hash=patches_hash(patches) if not parsed.issues else "",
-        parsed=parsed,
+        base_revisions=patch_set.base_revisions,
         only=None if only is None else sorted(set(only)),
         **more,
     )
+
+
+def draft_of_patches(raw: Sequence[Any], summary: str, **more: Any) -> Draft:
+    parsed = parse_patches(raw)
+    patches = normalise(parsed, raw)
+    return Draft(patches, patches_hash(patches) if not parsed.issues else "", parsed, summary, **more)
 
 
 def runner(ctx: Context, dry_run: bool) -> Callable[[Callable[[Transaction], T]], T]:

@@ -12,7 +12,18 @@ from core.collector import collector_paused
 from core.context import Context, Scope
 from core.errors import IdempotencyKeyReused, PatchSetClosed
 from core.services.answers import Preview, applied_answer, as_patch_set, stored_set, validation_answer
-from core.services.applying import Draft, System, apply_in, closed_unapplied, draft_of, preview_draft, record_of, refuse, runner
+from core.services.applying import (
+    Draft,
+    System,
+    apply_in,
+    closed_unapplied,
+    draft_of,
+    draft_of_patches,
+    preview_draft,
+    record_of,
+    refuse,
+    runner,
+)
 from core.services.names import patch_set_named
 from core.storage.interface import PatchSetRecord, Transaction
 from schemas.changes import ApplyResponse, ValidationResponse
@@ -72,7 +83,7 @@ def write_patches(
 
     def work(tx: Transaction) -> Written[T]:
         patches = build(tx)
-        draft = draft_of(PatchSet(summary=summary, patches=patches), system=system)
+        draft = draft_of_patches(patches, summary, system=system)
         effect = apply_in(ctx, tx, draft, dry_run=dry_run)
         return Written(None if dry_run else result(tx, effect), effect)
 

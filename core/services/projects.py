@@ -22,6 +22,7 @@ from schemas.projects import (
     Project,
     ProjectCreate,
     ProjectDetail,
+    ProjectDraft,
     ProjectFields,
     ProjectHierarchy,
     ProjectListResponse,
@@ -180,7 +181,7 @@ def _create(
     result: Callable[[Transaction, str], P],
     dry_run: bool,
 ) -> Written[P]:
-    creation: dict[str, Any] = {"op": "create_project", "ref": "$new", "fields": _fields(draft)}
+    creation: dict[str, Any] = {"op": "create_project", "ref": "$new", "fields": ProjectDraft.part_of(draft)}
     if draft.key is not None:
         creation["key"] = draft.key
     patches = [creation, *(creation_of(task, f"$t{place}", project="$new") for place, task in enumerate(tasks, start=1))]
@@ -198,7 +199,7 @@ def update_project(
     ctx: Context, project: str, update: ProjectUpdate, *, if_match: int | None = None, dry_run: bool = False
 ) -> Written[Project]:
     """Change the given fields of a project."""
-    return _write(ctx, project, "update_project", f"Update {project}", if_match, dry_run, fields=_fields(update))
+    return _write(ctx, project, "update_project", f"Update {project}", if_match, dry_run, fields=ProjectFields.part_of(update))
 
 
 def delete_project(
@@ -277,7 +278,3 @@ def _tree(tasks: list[Task]) -> list[TaskNode]:
         nodes[task.id] = node
         (nodes[task.parent_id].children if task.parent_id else roots).append(node)
     return roots
-
-
-def _fields(draft: ProjectFields) -> dict[str, Any]:
-    return draft.model_dump(mode="json", exclude_unset=True, include=set(ProjectFields.model_fields))

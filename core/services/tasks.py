@@ -18,6 +18,7 @@ from schemas.tasks import (
     Task,
     TaskCreate,
     TaskDetail,
+    TaskDraft,
     TaskFields,
     TaskListResponse,
     TaskQuery,
@@ -82,10 +83,10 @@ def update_task(
     def build(tx: Transaction) -> list[dict[str, Any]]:
         _match(ctx, tx, task, if_match)
         patches: list[dict[str, Any]] = []
-        fields, place = _fields(update), _place(update)
+        fields, place = TaskFields.part_of(update), _place(update)
         if place and _stays(ctx, tx, task, place):
             place = {}
-        if fields or not (place or "depends_on" in update.model_fields_set):
+        if fields.model_fields_set or not (place or "depends_on" in update.model_fields_set):
             patches.append({"op": "update_task", "task": task, "fields": fields})
         if place:
             patches.append({"op": "move_task", "task": task, **place})
@@ -229,16 +230,12 @@ def task_of(ctx: Context, tx: Transaction, name: str, project: Project) -> Task:
 
 def creation_of(draft: FirstTask, ref: str, *, project: str | None) -> dict[str, Any]:
     """Return the patch that creates a task."""
-    patch: dict[str, Any] = {"op": "create_task", "ref": ref, "fields": _fields(draft), **_place(draft)}
+    patch: dict[str, Any] = {"op": "create_task", "ref": ref, "fields": TaskDraft.part_of(draft), **_place(draft)}
     if project is not None:
         patch["project"] = project
     if draft.depends_on:
         patch["depends_on"] = draft.depends_on
     return patch
-
-
-def _fields(draft: TaskFields) -> dict[str, Any]:
-    return draft.model_dump(mode="json", exclude_unset=True, include=set(TaskFields.model_fields))
 
 
 def _place(draft: FirstTask | TaskUpdate) -> dict[str, Any]:
