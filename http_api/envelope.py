@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from core.context import Context
 from http_api.metrics import PATCH_SETS_APPLIED
-from schemas.changes import ApplyResponse
+from schemas.changes import ApplyResponse, Receipt
 from schemas.errors import ErrorCode, ErrorDetail, Issue
 from schemas.paging import Paging
 from schemas.patches import PatchSetDetail
@@ -119,7 +119,7 @@ def listed(ctx: Context, request: Request, page: Paging) -> Response:
 def written(
     ctx: Context,
     data: BaseModel | None,
-    effect: ApplyResponse | None = None,
+    effect: Receipt | None = None,
     *,
     warnings: Sequence[Issue] = (),
     dry_run: bool = False,

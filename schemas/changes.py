@@ -110,13 +110,17 @@ class ValidationResponse(PlanEffect):
     base_revisions: dict[str, int] = Field(default={}, description="the revisions this preview describes, by project key")
 
 
-class ApplyResponse(PlanEffect):
-    """What an applied patch set (or its dry run) did."""
+class Receipt(Model):
+    """What names an applied patch set, and tells from its dry run."""
 
     patch_set_id: str | None = Field(description="what to name in revert; null for a dry run")
     revisions: dict[str, int] = Field(description="project key -> revision after the set")
     warnings: list[Issue] = []
     replayed: bool = Field(default=False, description="this set had been applied before; this is its first answer")
+
+
+class ApplyResponse(Receipt, PlanEffect):
+    """What an applied patch set (or its dry run) did."""
 
 
 class RevisionDiff(Model):

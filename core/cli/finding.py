@@ -65,13 +65,14 @@ def restore(
 
     def work(session: Session) -> "ApplyResponse":
         from core.cli.inputs import either_kind
+        from core.services.patch_sets import whole_effect
         from core.services.projects import restore_project
         from core.services.tasks import restore_task
 
         return either_kind(
             key,
-            project=lambda: session.call(restore_project, key, dry_run=dry_run).effect,
-            task=lambda: session.call(restore_task, key, dry_run=dry_run).effect,
+            project=lambda: session.call(whole_effect, session.call(restore_project, key, dry_run=dry_run)),
+            task=lambda: session.call(whole_effect, session.call(restore_task, key, dry_run=dry_run)),
         )
 
     from core.cli import views

@@ -42,6 +42,10 @@ class Effects:
     revisions: dict[str, tuple[int, int]] = field(default_factory=dict)  # project id -> revision before and after
     project_keys: dict[str, str] = field(default_factory=dict)  # project id -> key, for the projects of `revisions`
 
+    def revisions_by_key(self) -> dict[str, int]:
+        """Return key -> revision after, of each project that changes."""
+        return {self.project_keys[project_id]: after for project_id, (_, after) in self.revisions.items()}
+
 
 @dataclass(slots=True)
 class Plan:

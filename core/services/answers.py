@@ -10,7 +10,7 @@ from core.patches.ranking import LightProject
 from core.patches.schedule import MAX_TASKS
 from core.patches.snapshot import Snapshot
 from core.storage.interface import PatchSetRecord, Transaction
-from schemas.changes import ApplyResponse, CriticalPathChange, PlanEffect, ValidationResponse
+from schemas.changes import ApplyResponse, CriticalPathChange, PlanEffect, Receipt, ValidationResponse
 from schemas.errors import ErrorCode, Issue, Severity
 from schemas.patches import PatchSet, Proposal, StoredPatchSet
 
@@ -81,11 +81,6 @@ def stored_set(record: PatchSetRecord) -> StoredPatchSet:
     )
 
 
-def _revisions_of(result: Plan) -> dict[str, int]:
-    effects = result.effects
-    return {effects.project_keys[project_id]: after for project_id, (_, after) in effects.revisions.items()}
-
-
 def _effect(
     result: Plan,
     *,
@@ -109,30 +104,29 @@ def _next_cursor(total: int) -> str | None:
     return str(CHANGES_IN_ANSWER) if total > CHANGES_IN_ANSWER else None
 
 
-def apply_answer(result: Plan, *, patch_set_id: str | None) -> ApplyResponse:
-    return ApplyResponse.trusted(
-        **_effect(result, following=_next_cursor(len(result.changes)) if patch_set_id else None),
-        patch_set_id=patch_set_id,
-        revisions=_revisions_of(result),
-        warnings=result.warnings(),
-        replayed=False,
-    )
+def apply_answer(result: Plan, record: PatchSetRecord) -> ApplyResponse:
+    """Return the answer of a set that was applied just now."""
+    effect = _effect(result, following=_next_cursor(record.changes_total))
+    return ApplyResponse.trusted(**effect, **receipt(record).__dict__)
+
+
+def receipt(record: PatchSetRecord) -> Receipt:
+    return Receipt.trusted(patch_set_id=record.id, revisions=record.revisions, warnings=record.warnings, replayed=False)
 
 
 def applied_answer(tx: Transaction, record: PatchSetRecord) -> ApplyResponse:
     """Return the first answer of an applied set, rebuilt from its history."""
     changes = tx.list_changes(record.id, limit=max(record.changes_total, 1))
-    effect = PlanEffect.model_construct(
+    effect = PlanEffect.trusted(
         refs=record.refs,
         changes=changes[:CHANGES_IN_ANSWER],
         changes_total=record.changes_total,
         changes_next_cursor=_next_cursor(record.changes_total),
         totals=record.totals,
         diff=render_diff(changes),
+        critical_paths={},
     )
-    return ApplyResponse.model_construct(
-        **effect.__dict__, patch_set_id=record.id, revisions=record.revisions, warnings=record.warnings, replayed=False
-    )
+    return ApplyResponse.trusted(**effect.__dict__, **receipt(record).__dict__)
 
 
 def validation_answer(preview: Preview, *, first: int = 0) -> ValidationResponse:
@@ -150,6 +144,11 @@ def validation_answer(preview: Preview, *, first: int = 0) -> ValidationResponse
 
 
 def dry_run_answer(preview: Preview) -> ApplyResponse:
-    answer = apply_answer(preview.plan, patch_set_id=None)
-    more = {"critical_paths": preview.critical_paths(), "warnings": answer.warnings + preview.warnings()}
-    return answer.model_copy(update=more)
+    result = preview.plan
+    return ApplyResponse.trusted(
+        **_effect(result, critical_paths=preview.critical_paths()),
+        patch_set_id=None,
+        revisions=result.effects.revisions_by_key(),
+        warnings=result.warnings() + preview.warnings(),
+        replayed=False,
+    )

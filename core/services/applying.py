@@ -90,16 +90,25 @@ def apply_in(ctx: Context, tx: Transaction, draft: Draft, *, dry_run: bool) -> A
             return _replay(tx, stored, draft)
         draft = _accept(stored, draft)
     if dry_run:
-        preview = preview_draft(ctx, tx, draft)
-        refuse(preview.plan, proposal=stored)
-        return dry_run_answer(preview)
+        return try_in(ctx, tx, draft, stored)
+    return apply_answer(*store_in(ctx, tx, draft, stored))
+
+
+def try_in(ctx: Context, tx: Transaction, draft: Draft, proposal: PatchSetRecord | None = None) -> ApplyResponse:
+    """Return what `apply_in` would answer, and store nothing."""
+    preview = preview_draft(ctx, tx, draft)
+    refuse(preview.plan, proposal=proposal)
+    return dry_run_answer(preview)
+
+
+def store_in(ctx: Context, tx: Transaction, draft: Draft, proposal: PatchSetRecord | None = None) -> tuple[Plan, PatchSetRecord]:
+    """Plan a draft, that of a stored proposal perhaps, and store it."""
     snapshot, result = plan_draft(ctx, tx, draft, preview=False)
-    refuse(result, proposal=stored)
-    record = record_of(ctx, draft, snapshot, stored)
+    refuse(result, proposal=proposal)
+    record = record_of(ctx, draft, snapshot, proposal)
     record.closed_at, record.closed_by, record.approval = ctx.now, ctx.principal.subject, ctx.approval
     record.only, record.warnings = draft.only, result.warnings()
-    tx.save_plan(record, result)
-    return apply_answer(result, patch_set_id=record.id)
+    return result, tx.save_plan(record, result)
 
 
 def _accept(stored: PatchSetRecord, draft: Draft) -> Draft:

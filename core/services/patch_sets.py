@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 from core.collector import collector_paused
 from core.context import Context, Scope
 from core.errors import IdempotencyKeyReused, PatchSetClosed
-from core.services.answers import Preview, applied_answer, as_patch_set, stored_set, validation_answer
+from core.patches.plan import Plan
+from core.services.answers import Preview, applied_answer, as_patch_set, receipt, stored_set, validation_answer
 from core.services.applying import (
     Draft,
     System,
@@ -23,10 +24,12 @@ from core.services.applying import (
     record_of,
     refuse,
     runner,
+    store_in,
+    try_in,
 )
 from core.services.names import patch_set_named
 from core.storage.interface import PatchSetRecord, Transaction
-from schemas.changes import ApplyResponse, ValidationResponse
+from schemas.changes import ApplyResponse, Receipt, ValidationResponse
 from schemas.patches import PatchSet, PatchSetDetail, PatchSetListResponse, PatchSetQuery, ProposalState, StoredPatchSet
 from schemas.usage import Usage
 
@@ -35,10 +38,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Written(Generic[T]):
-    """The outcome of a write: the item as stored now (None in a dry run), and the effect."""
+    """The outcome of a write: the item as stored now, and a receipt; of a dry run no item, but the whole effect."""
 
     item: T | None
-    effect: ApplyResponse
+    effect: ApplyResponse | Receipt
 
 
 # -- apply
@@ -75,19 +78,35 @@ def write_patches(
     build: Callable[[Transaction], list[dict[str, Any]]],
     *,
     summary: str,
-    result: Callable[[Transaction, ApplyResponse], T],
+    result: Callable[[Transaction, Plan], T],
     dry_run: bool = False,
     system: System | None = None,
 ) -> Written[T]:
     """Apply the patches that `build` makes inside the transaction, and read the outcome in it."""
 
     def work(tx: Transaction) -> Written[T]:
-        patches = build(tx)
-        draft = draft_of_patches(patches, summary, system=system)
-        effect = apply_in(ctx, tx, draft, dry_run=dry_run)
-        return Written(None if dry_run else result(tx, effect), effect)
+        draft = draft_of_patches(build(tx), summary, system=system)
+        if dry_run:
+            return Written(None, try_in(ctx, tx, draft))
+        applied, record = store_in(ctx, tx, draft)
+        return Written(result(tx, applied), receipt(record))
 
     return runner(ctx, dry_run)(work)
+
+
+def apply_patches(
+    ctx: Context, build: Callable[[Transaction], list[dict[str, Any]]], *, summary: str, dry_run: bool = False
+) -> ApplyResponse:
+    """Apply the patches that `build` makes inside the transaction, and return their whole effect."""
+    return runner(ctx, dry_run)(lambda tx: apply_in(ctx, tx, draft_of_patches(build(tx), summary), dry_run=dry_run))
+
+
+def whole_effect(ctx: Context, written: Written[Any]) -> ApplyResponse:
+    """Return all that a write did, or would do."""
+    effect = written.effect
+    if isinstance(effect, ApplyResponse):
+        return effect
+    return ctx.read(lambda tx: applied_answer(tx, patch_set_named(tx, str(effect.patch_set_id))))
 
 
 # -- propose and close

@@ -13,7 +13,7 @@ from core.patches.schedule import make_schedule
 from core.services.errors import as_body_errors
 from core.services.history import past_project
 from core.services.names import project_named
-from core.services.patch_sets import Written, write_patches
+from core.services.patch_sets import Written, apply_patches, write_patches
 from core.services.tasks import creation_of
 from core.storage.interface import Transaction
 from schemas.changes import ApplyResponse
@@ -190,7 +190,7 @@ def _create(
             ctx,
             lambda _: patches,
             summary=f"Create project {draft.name}"[:500],
-            result=lambda tx, effect: result(tx, effect.refs["$new"].id),
+            result=lambda tx, applied: result(tx, applied.refs["$new"].id),
             dry_run=dry_run,
         )
 
@@ -199,19 +199,22 @@ def update_project(
     ctx: Context, project: str, update: ProjectUpdate, *, if_match: int | None = None, dry_run: bool = False
 ) -> Written[Project]:
     """Change the given fields of a project."""
-    return _write(ctx, project, "update_project", f"Update {project}", if_match, dry_run, fields=ProjectFields.part_of(update))
+    build = _change(project, if_match, "update_project", fields=ProjectFields.part_of(update))
+    return _write(ctx, project, f"Update {project}", build, dry_run)
 
 
 def delete_project(
     ctx: Context, project: str, *, cascade: bool = True, if_match: int | None = None, dry_run: bool = False
 ) -> ApplyResponse:
     """Soft-delete a project with all its tasks; `restore_project` or a revert brings them back."""
-    return _write(ctx, project, "delete_project", f"Delete {project}", if_match, dry_run, cascade=cascade).effect
+    with as_body_errors():
+        build = _change(project, if_match, "delete_project", cascade=cascade)
+        return apply_patches(ctx, build, summary=f"Delete {project}"[:500], dry_run=dry_run)
 
 
 def restore_project(ctx: Context, project: str, *, dry_run: bool = False) -> Written[Project]:
     """Revive a deleted project and exactly what that deletion removed."""
-    return _write(ctx, project, "restore_project", f"Restore {project}", None, dry_run)
+    return _write(ctx, project, f"Restore {project}", _change(project, None, "restore_project"), dry_run)
 
 
 def live_project(tx: Transaction, name: str) -> Project:
@@ -225,9 +228,9 @@ def live_project(tx: Transaction, name: str) -> Project:
     return project
 
 
-def _write(
-    ctx: Context, project: str, op: str, summary: str, if_match: int | None, dry_run: bool, **members: Any
-) -> Written[Project]:
+def _change(project: str, if_match: int | None, op: str, **members: Any) -> Callable[[Transaction], list[dict[str, Any]]]:
+    """Return what makes the patch of a project, in the transaction, unless it is at another revision than `if_match`."""
+
     def build(tx: Transaction) -> list[dict[str, Any]]:
         if if_match is not None:
             tx.lock_projects(projects=[project])  # no other write comes between the comparison and this one
@@ -236,6 +239,12 @@ def _write(
                 raise PreconditionFailed(hint=f"{project} is at revision {current}")
         return [{"op": op, "project": project, **members}]
 
+    return build
+
+
+def _write(
+    ctx: Context, project: str, summary: str, build: Callable[[Transaction], list[dict[str, Any]]], dry_run: bool
+) -> Written[Project]:
     with as_body_errors():
         return write_patches(ctx, build, summary=summary[:500], result=lambda tx, _: project_named(tx, project), dry_run=dry_run)
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from core.context import Context, Scope
 from core.errors import DeletedResource, NotFound, PreconditionFailed
+from core.patches.plan import Plan
 from core.services.contradictions import require_possible
 from core.services.errors import as_body_errors
 from core.services.names import project_named
-from core.services.patch_sets import Written, write_patches
+from core.services.patch_sets import Written, apply_patches, write_patches
 from core.storage.interface import Transaction
 from schemas.changes import ApplyResponse
 from schemas.projects import Project
@@ -67,7 +68,7 @@ def create_task(ctx: Context, draft: TaskCreate, *, dry_run: bool = False) -> Wr
             ctx,
             lambda _: [patch],
             summary=f"Create task {draft.title}"[:500],
-            result=lambda tx, effect: task_named(ctx, tx, effect.refs["$new"].id),
+            result=lambda tx, applied: task_named(ctx, tx, applied.refs["$new"].id),
             dry_run=dry_run,
         )
 
@@ -106,7 +107,8 @@ def delete_task(
         _match(ctx, tx, task, if_match)
         return [{"op": "delete_task", "task": task, "cascade": cascade}]
 
-    return _write(ctx, task, f"Delete {task}", build, dry_run).effect
+    with as_body_errors():
+        return apply_patches(ctx, build, summary=f"Delete {task}"[:500], dry_run=dry_run)
 
 
 def restore_task(ctx: Context, task: str, *, dry_run: bool = False) -> Written[Task]:
@@ -117,9 +119,9 @@ def restore_task(ctx: Context, task: str, *, dry_run: bool = False) -> Written[T
 def add_comment(ctx: Context, task: str, body: str, *, dry_run: bool = False) -> Written[Comment]:
     """Add a comment; comments are never changed or undone."""
 
-    def result(tx: Transaction, effect: ApplyResponse) -> Comment:
+    def result(tx: Transaction, applied: Plan) -> Comment:
         return Comment(
-            id=effect.changes[0].id,
+            id=applied.changes[0].id,
             task_id=task_named(ctx, tx, task).id,
             author=ctx.principal.subject,
             body=body,

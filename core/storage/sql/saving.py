@@ -99,11 +99,10 @@ class Saving(History):
 
         In a round, what only creates tasks is written with others of its kind.
         """
-        effects = plan.effects
         record.state, record.seq = ProposalState.APPLIED, None
         record.inverse, record.restore, record.refs = plan.inverse, plan.restore, plan.refs
         record.totals, record.changes_total = plan.totals, len(plan.changes)
-        record.revisions = {effects.project_keys[item]: after for item, (_, after) in effects.revisions.items()}
+        record.revisions = plan.effects.revisions_by_key()
         if self.part is not None and _only_creates_tasks(plan):
             record.seq = self._next_seq(self.part.known(self.workspace))
             self.part.hold(self.workspace, record, plan)

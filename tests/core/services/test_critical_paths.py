@@ -58,7 +58,7 @@ def test_what_has_been_applied_shows_none(ctx: Context, web: ApplyResponse) -> N
 def test_dry_runs_of_single_changes_and_of_reverts_show_it_too(ctx: Context, web: ApplyResponse) -> None:
     done = TaskUpdate(status="completed")
 
-    update = tasks.update_task(ctx, "WEB-2", done, dry_run=True).effect.critical_paths["WEB"]
+    update = patch_sets.whole_effect(ctx, tasks.update_task(ctx, "WEB-2", done, dry_run=True)).critical_paths["WEB"]
     tasks.update_task(ctx, "WEB-2", done)
     claim = claiming.claim_task(ctx, task="WEB-3", dry_run=True)
     revert = reverting.revert_patch_set(ctx, web.patch_set_id or "", dry_run=True).critical_paths["WEB"]
@@ -66,7 +66,7 @@ def test_dry_runs_of_single_changes_and_of_reverts_show_it_too(ctx: Context, web
     assert update is not None
     assert (update.before.tasks, update.after.tasks) == (["WEB-2", "WEB-4"], ["WEB-3", "WEB-4"])
     assert claim is not None
-    assert claim.effect.critical_paths["WEB"] is not None
+    assert patch_sets.whole_effect(ctx, claim).critical_paths["WEB"] is not None
     assert revert is not None
     assert revert.after == CriticalPath(minutes=0, tasks=[], tasks_total=0)
 

@@ -15,7 +15,7 @@ from core.context import Context, Principal, Scope
 from core.errors import DomainError, IdempotencyInProgress, IdempotencyKeyReused, NotFound, StorageBusy
 from core.idempotency import FINAL, Attempt, answer_of, once_held
 from core.services import patch_sets, projects, tasks
-from core.services.patch_sets import Written
+from core.services.patch_sets import Written, whole_effect
 from core.wiring import Orchestrator
 from schemas.errors import ErrorCode
 from schemas.projects import Project, ProjectCreate, ProjectQuery
@@ -51,6 +51,16 @@ async def test_a_repetition_gets_the_first_answer_and_has_no_effect(orchestrator
     assert again.attempt is not None
     assert again.attempt.replayed
     assert names(orchestrator) == []
+
+
+def test_an_answer_that_was_recorded_with_its_whole_effect_is_read_as_well(orchestrator: Orchestrator) -> None:
+    ctx = orchestrator.context()
+    created = create(ctx, "Website")
+    recorded = Written(created.item, whole_effect(ctx, created))
+    answers = answer_of(create)
+
+    assert answers.validate_json(answers.dump_json(recorded)) == recorded
+    assert answers.validate_json(answers.dump_json(created)) == created
 
 
 async def test_a_key_lives_for_24_hours(orchestrator: Orchestrator, clock: FixedClock) -> None:

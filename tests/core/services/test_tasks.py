@@ -7,7 +7,7 @@ import pytest
 from core.clock import FixedClock
 from core.context import Context
 from core.errors import ConcurrentUpdate, DeletedResource, InvalidPatch, NotFound, PreconditionFailed, ValidationFailed
-from core.services import claiming, history, projects, reverting, tasks
+from core.services import claiming, history, patch_sets, projects, reverting, tasks
 from core.wiring import Orchestrator
 from schemas.changes import ApplyResponse
 from schemas.errors import ErrorCode
@@ -31,6 +31,17 @@ def test_one_update_changes_fields_place_and_dependencies_as_one_set(ctx: Contex
     assert written.effect.revisions == {"WEB": 3}
     assert written.item is not None
     assert (written.item.title, written.item.parent, written.item.depends_on) == ("Manual", "WEB-1", ["WEB-3"])
+
+
+def test_the_whole_effect_of_a_write_is_what_its_set_did(ctx: Context, web: ApplyResponse) -> None:
+    change = TaskUpdate(title="Manual")
+
+    would = patch_sets.whole_effect(ctx, tasks.update_task(ctx, "WEB-4", change, dry_run=True))
+    did = patch_sets.whole_effect(ctx, tasks.update_task(ctx, "WEB-4", change))
+
+    assert did.patch_set_id is not None
+    assert did == patch_sets.get_patch_set(ctx, did.patch_set_id).applied
+    assert (did.diff, did.revisions) == (would.diff, would.revisions)
 
 
 def test_paths_of_a_refusal_point_into_the_body(ctx: Context, web: ApplyResponse) -> None:
