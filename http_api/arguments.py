@@ -5,8 +5,9 @@ Here that is done once. A request that gives none of the optional parameters, as
 whatever is given is read and refused by FastAPI's own functions. See docs/decisions/023.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from inspect import iscoroutinefunction
+from operator import attrgetter
 from typing import Any
 
 from fastapi import Request
@@ -19,7 +20,6 @@ Values = dict[str, Any]
 Errors = list[Any]
 
 ABSENT = object()
-_NOTHING: dict[str, str] = {}
 _CONSTANTS = (str, int, type(None))
 # What a function can ask FastAPI for, and no route of ours does.
 _NOT_KNOWN = (
@@ -38,8 +38,9 @@ class Arguments:
         self.call: Callable[..., Any] = dependant.call
         self._inner = [(inner.name, Arguments(inner)) for inner in dependant.dependencies]
         self._path = [(field.name, field.alias, field) for field in dependant.path_params]
-        self._query = _Given(dependant.query_params)
-        self._headers = _Given(dependant.header_params)
+        self._query = _Given(dependant.query_params, attrgetter("query_params"))
+        self._headers = _Given(dependant.header_params, attrgetter("headers"))
+        self._header_names = frozenset(field.alias.lower().encode() for field in dependant.header_params)
         self._body = dependant.body_params[0] if dependant.body_params else None
         self._request_name = dependant.request_param_name
 
@@ -49,20 +50,20 @@ class Arguments:
         Raises:
             RequestValidationError: with everything that is wrong, as FastAPI tells it.
         """
-        values, errors = await self._find(request, body, overrides, {})
+        values, errors = await self._find(request, body, overrides, {}, dict(request.scope["headers"]).keys())
         if errors:
             raise RequestValidationError(errors)
         return values
 
     async def _find(
-        self, request: Request, body: Any, overrides: Overrides, solved: dict[Callable[..., Any], Any]
+        self, request: Request, body: Any, overrides: Overrides, solved: dict[Callable[..., Any], Any], sent: Set[bytes]
     ) -> tuple[Values, Errors]:
         values: Values = {}
         errors: Errors = []
         for name, inner in self._inner:
             if inner.call not in solved:
                 asked = inner if inner.call not in overrides else Arguments(get_dependant(path="", call=overrides[inner.call]))
-                inner_values, inner_errors = await asked._find(request, body, overrides, solved)
+                inner_values, inner_errors = await asked._find(request, body, overrides, solved, sent)
                 if inner_errors:
                     errors += inner_errors
                     continue
@@ -72,8 +73,8 @@ class Arguments:
         for name, alias, field in self._path:
             values[name], wrong = field.validate(request.path_params[alias], {}, loc=("path", alias))
             errors += wrong
-        errors += self._query.read(request.query_params if request.scope["query_string"] else _NOTHING, values)
-        errors += self._headers.read(request.headers, values)
+        errors += self._query.read(request, values, given=bool(request.scope["query_string"]))
+        errors += self._headers.read(request, values, given=not self._header_names.isdisjoint(sent))
         if self._body is not None:
             if body is ABSENT:
                 values[self._body.name] = self._body.get_default()
@@ -88,17 +89,17 @@ class Arguments:
 class _Given:
     """The parameters of one kind that a function declares, query or headers."""
 
-    def __init__(self, fields: Sequence[Any]) -> None:
+    def __init__(self, fields: Sequence[Any], received: Callable[[Request], Mapping[str, str]]) -> None:
         self._fields = fields
-        # Headers come in lower case.
-        self._names = frozenset(name for field in fields for name in (field.alias, field.alias.lower()))
+        self._received = received
         defaults = {field.name: field.get_default() for field in fields}
         self._defaults = defaults if all(isinstance(value, _CONSTANTS) for value in defaults.values()) else None
 
-    def read(self, received: Mapping[str, str], values: Values) -> Errors:
-        if self._defaults is not None and self._names.isdisjoint(received):
+    def read(self, request: Request, values: Values, *, given: bool) -> Errors:
+        """Add them to `values` and return what is wrong; unless `given`, the request has none of them."""
+        if self._defaults is not None and not given:
             values.update(self._defaults)
             return []
-        found, errors = request_params_to_args(self._fields, received)
+        found, errors = request_params_to_args(self._fields, self._received(request))
         values.update(found)
         return errors

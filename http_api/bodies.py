@@ -6,7 +6,7 @@ query parameters nobody declared are refused instead of ignored.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, get_origin
 
 from fastapi import Request, Response
@@ -77,9 +77,10 @@ class StrictRoute(APIRoute):
 
     async def _read(self, request: Request) -> tuple[Request, Any]:
         """Return the request with its body, and the JSON in it."""
-        _check_media_type(request)
+        headers = dict(request.scope["headers"])
+        _check_media_type(headers)
         content = await read_body(request)
-        if content and "content-type" not in request.headers:
+        if content and b"content-type" not in headers:
             raise UnsupportedMediaType
         value = await parse(content) if content else ABSENT
         if self.body_field is None:
@@ -136,14 +137,14 @@ def _unknown_parameters(unknown: set[str], known: frozenset[str]) -> ValidationF
     )
 
 
-def _check_media_type(request: Request) -> None:
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+def _check_media_type(headers: Mapping[bytes, bytes]) -> None:
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise UnsupportedMediaType("The body must be sent as it is, without Content-Encoding.")
-    declared = request.headers.get("content-type")
+    declared = headers.get(b"content-type")
     if declared is None:
         return
-    media_type = declared.partition(";")[0].strip().lower()
-    if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
+    media_type = declared.partition(b";")[0].strip().lower()
+    if media_type != b"application/json" and not (media_type.startswith(b"application/") and media_type.endswith(b"+json")):
         raise UnsupportedMediaType
 
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from core.context import Context
 from core.errors import ValidationFailed
+from core.wiring import Orchestrator
 from schemas.changes import EntityKind
 from schemas.paging import PageRequest
 from schemas.patches import ApprovalMeans, PatchSetQuery, ProposalState
@@ -24,9 +25,9 @@ _REVISION = re.compile(r"(\d{1,18})(?:\.[^\"]*)?")
 
 async def request_context(request: Request) -> Context:
     """Return the context of this request; its caller is known since the edge."""
-    caller, request_id = request.state.principal, request.state.request_id
-    context: Context = request.app.state.orchestrator.context(caller, request_id, approval=ApprovalMeans.REST)
-    return context
+    state = request.scope["state"]
+    orchestrator: Orchestrator = request.app.state.orchestrator
+    return orchestrator.context(state["principal"], state["request_id"], approval=ApprovalMeans.REST)
 
 
 RequestContext = Annotated[Context, Depends(request_context)]
