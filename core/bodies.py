@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
-from core.errors import BodyTooLarge, RequestTimeout
+from core.errors import BodyTooLarge, RequestTimeout, UnsupportedMediaType
 
 BODY_SECONDS = 30.0  # for the whole of it, so that a caller who drips holds nothing for long
 MAX_DROPPED_BYTES = 64 * 1024 * 1024  # of a body that is refused for its size
@@ -16,9 +16,12 @@ async def read_bounded(chunks: AsyncIterator[bytes], limit: int, headers: Mappin
     refusal; so what is not beyond all reason is read to its end and dropped.
 
     Raises:
+        UnsupportedMediaType: it is compressed.
         BodyTooLarge: it is larger, or says so and asks first.
         RequestTimeout: it did not arrive in time.
     """
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body must be sent as it is, without Content-Encoding.")
     declared = headers.get("content-length", "")
     asks_first = "expect" in headers
     if declared.isdecimal() and int(declared) > (limit if asks_first else MAX_DROPPED_BYTES):

@@ -240,6 +240,12 @@ class BodyTooLarge(DomainError):
     code = ErrorCode.BODY_TOO_LARGE
 
 
+class UnsupportedMediaType(DomainError):
+    """The body must be JSON, sent with Content-Type: application/json."""
+
+    code = ErrorCode.UNSUPPORTED_MEDIA_TYPE
+
+
 class RequestTimeout(DomainError):
     """The body did not arrive in time; send it again, without pauses."""
 

@@ -6,7 +6,7 @@ query parameters nobody declared are refused instead of ignored.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, get_origin
 
 from fastapi import Request, Response
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.datastructures import QueryParams
 
 from core.bodies import read_bounded
-from core.errors import DomainError, ValidationFailed
+from core.errors import DomainError, UnsupportedMediaType, ValidationFailed
 from core.strict_json import NotJson, read_json
 from http_api.arguments import ABSENT, Arguments
 from http_api.envelope import API_PREFIX
@@ -33,12 +33,6 @@ class MalformedBody(DomainError):
     """The body is not valid JSON."""
 
     code = ErrorCode.MALFORMED_BODY
-
-
-class UnsupportedMediaType(DomainError):
-    """The body must be JSON, sent with Content-Type: application/json."""
-
-    code = ErrorCode.UNSUPPORTED_MEDIA_TYPE
 
 
 class RequestWithBody(Request):
@@ -77,10 +71,10 @@ class StrictRoute(APIRoute):
 
     async def _read(self, request: Request) -> tuple[Request, Any]:
         """Return the request with its body, and the JSON in it."""
-        headers = dict(request.scope["headers"])
-        _check_media_type(headers)
+        declared = dict(request.scope["headers"]).get(b"content-type")
+        _check_media_type(declared)
         content = await read_body(request)
-        if content and b"content-type" not in headers:
+        if content and declared is None:
             raise UnsupportedMediaType
         value = await parse(content) if content else ABSENT
         if self.body_field is None:
@@ -137,10 +131,7 @@ def _unknown_parameters(unknown: set[str], known: frozenset[str]) -> ValidationF
     )
 
 
-def _check_media_type(headers: Mapping[bytes, bytes]) -> None:
-    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise UnsupportedMediaType("The body must be sent as it is, without Content-Encoding.")
-    declared = headers.get(b"content-type")
+def _check_media_type(declared: bytes | None) -> None:
     if declared is None:
         return
     media_type = declared.partition(b";")[0].strip().lower()

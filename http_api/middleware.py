@@ -298,4 +298,4 @@ def _names(known: bytes, tag: bytes | None) -> bool:
     """Compare `If-None-Match` weakly, as RFC 9110 asks for."""
     if tag is None:
         return False
-    return known.strip() == b"*" or tag in (one.strip().removeprefix(b"W/") for one in known.split(b","))
+    return known.strip() == b"*" or tag.removeprefix(b"W/") in (one.strip().removeprefix(b"W/") for one in known.split(b","))

@@ -36,6 +36,7 @@ STATUS = {
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.REQUEST_TIMEOUT: 408,
     ErrorCode.BODY_TOO_LARGE: 413,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
 }
 
 

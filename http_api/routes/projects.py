@@ -237,8 +237,8 @@ async def export_project(
 ) -> Response:
     """Export a project with its tasks and comments: JSON in the envelope, Markdown and CSV as files."""
     document = await ctx.run_long(projects.export_project, project_id, revision=revision)
-    if format is ExportFormat.JSON:
-        return found(ctx, document)
+    if format is ExportFormat.JSON:  # it names the moment it was made, so two of the same state are not the same bytes
+        return found(ctx, document, tag=f"W/{project_tag(document.project.revision, ctx.today)}")
     content = await asyncio.to_thread(render_export, document, format)
     return _file(content, f"{document.project.key}.{format}", MEDIA_TYPES[format])
 

@@ -277,6 +277,11 @@ def test_an_export_is_json_in_the_envelope_or_a_file(api: httpx2.Client, task: d
     document = data(api.get(path))
     assert (document["format"], [item["title"] for item in document["tasks"]]) == ("orchestrator/1", ["Draft the API"])
 
+    tag = api.get(path).headers["etag"]
+    assert api.get(path, headers={"If-None-Match": tag}).status_code == 304  # though each names the moment it was made
+    data(api.post(f"/tasks/{task['key']}/comments", json={"body": "Soon"}))
+    assert api.get(path, headers={"If-None-Match": tag}).status_code == 200
+
     markdown = api.get(f"{path}?format=md")
     assert markdown.headers["content-type"] == "text/markdown; charset=utf-8"
     assert markdown.headers["content-disposition"].startswith("attachment; filename=")

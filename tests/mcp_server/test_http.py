@@ -211,6 +211,17 @@ def test_a_message_larger_than_a_body_may_be_is_refused(gateway: str, guarded: s
         assert answer.json()["error"]["message"].startswith("BODY_TOO_LARGE: ")
 
 
+def test_a_compressed_message_is_refused_as_one(gateway: str, guarded: str, keys: dict[str, str]) -> None:
+    about = {"Content-Encoding": "gzip", "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
+    call = {"id": 1, "method": "tools/list", "params": modern({})}
+
+    for answer in (post(gateway, None, call, **about), post(guarded, keys["owner"], call, **about)):
+        assert (answer.status_code, answer.json()["error"]["message"]) == (
+            415,
+            "UNSUPPORTED_MEDIA_TYPE: The body must be sent as it is, without Content-Encoding.",
+        )
+
+
 def test_a_client_that_listens_only_after_sending_hears_that_its_message_is_too_large(gateway: str) -> None:
     """Hung up on with bytes unread, it would see a reset connection instead of the answer."""
     headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json", "Connection": "close"}
