@@ -22,7 +22,7 @@ from core.storage.sql.shown import (
     ID,
     PARENT_ID,
     SHOWN_COLUMNS,
-    STORED_OBJECTS,
+    STORED_JSON,
     SUBTASK_COUNT,
     task_values,
     tasks_json,
@@ -45,7 +45,7 @@ def _pages(*conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]]
 
     return {
         False: Statement(page(SHOWN_COLUMNS), page=True),
-        True: Statement(page(BASIS_COLUMNS), page=True, objects=STORED_OBJECTS),
+        True: Statement(page(BASIS_COLUMNS), page=True, text=STORED_JSON),
     }
 
 

@@ -94,21 +94,21 @@ class Statement:
 
     SQLite's driver lets go of the interpreter for each row, and under load waits long to get it back.
     A `page` is a query whose rows are therefore given as one: a JSON array. What is JSON in it has been read already.
-    `objects` are SQLite's expressions for JSON objects; each row then ends with all of them, as bytes without their braces.
+    `text` is what SQLite makes text of each row by; the row then ends with its parts between SEPARATORs, as bytes.
     """
 
-    def __init__(self, source: Executable, *, page: bool = False, objects: Sequence[str] = ()) -> None:
+    def __init__(self, source: Executable, *, page: bool = False, text: str = "") -> None:
         assert isinstance(source, ClauseElement)
         self.source = source
         self._page = page
-        self._objects = objects
+        self._text = text
         self._compiled: dict[str, tuple[str, list[str], dict[str, Any]]] = {}
 
     def compiled(self, dialect: Dialect) -> tuple[str, list[str], dict[str, Any]]:
         """Return the SQL text, the names of its positional parameters, and those that are constants."""
         found = self._compiled.get(dialect.name)
         if found is None:
-            source = _as_one(self.source, self._objects) if self.in_one(dialect) else self.source
+            source = _as_one(self.source, self._text) if self.in_one(dialect) else self.source
             compiled = source.compile(dialect=dialect)
             assert isinstance(compiled, SQLCompiler)
             constants = {name: value for name, value in compiled.params.items() if value is not None}
@@ -120,28 +120,28 @@ class Statement:
         return self._page and dialect.name == SQLITE.dialect.name
 
 
-_SEPARATOR = "char(30)"  # JSON has control characters as escapes only
+SEPARATOR = "\x1e"  # JSON has control characters as escapes only
 
 
-def _as_one(source: ClauseElement, objects: Sequence[str]) -> ClauseElement:
+def _as_one(source: ClauseElement, text: str) -> ClauseElement:
     """Select all rows of `source` as one, for `_apart`."""
     assert isinstance(source, Select)
     values = func.json_array(*(parsed(column) if isinstance(column.type, Json) else column for column in source.selected_columns))
     columns, given = [values.label("line")], ["'[' || coalesce(group_concat(line), '') || ']'"]
-    if objects:
-        columns.append(literal_column(f" || {_SEPARATOR} || ".join(objects)).label("objects"))
-        given.append(f"CAST(group_concat(objects, {_SEPARATOR}) AS BLOB)")
+    if text:
+        columns.append(literal_column(text).label("text"))
+        given.append(f"CAST(group_concat(text, '{SEPARATOR}') AS BLOB)")
     # The aggregates take the rows in the order of the query inside, as SQLite keeps it for all that depend on it.
     page = source.with_only_columns(*columns, maintain_column_froms=True).subquery("page")
     return select(*map(literal_column, given)).select_from(page)
 
 
-def _apart(lines: str, objects: bytes | None = None) -> list[Row]:
+def _apart(lines: str, texts: bytes | None = None) -> list[Row]:
     """Return the rows that `_as_one` has made one."""
     rows = orjson.loads(lines)
-    if objects is None:
+    if texts is None:
         return list(map(tuple, rows))
-    parts = objects[1:-1].split(b"}\x1e{")
+    parts = texts.split(SEPARATOR.encode())
     return [(*row, own) for row, own in zip(rows, zip(*[iter(parts)] * (len(parts) // len(rows)), strict=True), strict=True)]
 
 

@@ -4,20 +4,20 @@ Where a hundred tasks are read only to be sent, making models of them was most o
 values most of the rest. SQLite therefore gives the JSON of what it holds, and only what is derived is put between.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement
+from sqlalchemy import Column, Integer
 
 from core.patches.snapshot import TaskRecord
 from core.storage.sql.rows import PRIORITY, TASK_STATUS, progress
-from core.storage.sql.session import Codec, Row
+from core.storage.sql.session import SEPARATOR, Codec, Row
 from core.storage.sql.tables import tasks
-from core.storage.sql.types import Instant, Json, parsed
+from core.storage.sql.types import CODE, Instant, Json
 from schemas.primitives import CLOSED_STATUSES, TaskStatus
 from schemas.tasks import Task
 
@@ -93,48 +93,56 @@ def task_model(row: Row, around: Around, today: Any) -> Task:
     return Task.trusted(**task_values(row, around, today))
 
 
-def _value(column: ColumnElement[Any]) -> str:
-    """Return what gives the value of a column to SQLite's json_object."""
-    match column.type:
-        case Json():
-            return str(parsed(column))
-        case Instant():  # RFC 3339, without a fraction that is zero
-            return f"replace(substr({column}, 1, 26), '.000000', '') || 'Z'"
-        case _:
-            return str(column)
-
-
-def _stored_objects() -> Iterator[str]:
+def _stored_json() -> str:
+    """Return how SQLite writes a task as JSON, with a gap for each run of fields that are derived."""
+    written: list[str] = []
+    values: list[str] = []
     for is_derived, names in groupby(_FIELDS, key=_DERIVED.__contains__):
-        if not is_derived:
-            yield "json_object(" + ", ".join(f"'{name}', {_value(tasks.c[name])}" for name in names) + ")"
+        if is_derived:
+            written.append(SEPARATOR)
+            continue
+        for name in names:
+            place, value = _written(tasks.c[name])
+            written.append(f'"{name}":{place}')
+            values.append(value)
+    return f"printf('{{{','.join(written)}}}', {', '.join(values)})"
 
 
-# The fields before the parent, between it and what else is derived, and after that.
-STORED_OBJECTS = tuple(_stored_objects())
+def _written(column: Column[Any]) -> tuple[str, str]:
+    """Return a place in a format of JSON, and what is put there."""
+    name = f"tasks.{column.name}"
+    if isinstance(column.type, Instant):  # RFC 3339, without a fraction that is zero
+        place, value = '"%.*sZ"', f"CASE substr({name}, 20, 7) WHEN '.000000' THEN 19 ELSE 26 END, {name}"
+    elif isinstance(column.type, Integer | Json):
+        place, value = "%s", name
+    elif column.type is CODE and not column.nullable:  # nothing in it needs an escape; that somebody is assigned may
+        place, value = '"%s"', name
+    else:
+        place, value = "%s", f"json_quote({name})"
+    return (
+        ("%s", f"CASE WHEN {name} IS NULL THEN 'null' ELSE printf('{place}', {value}) END") if column.nullable else (place, value)
+    )
+
+
+STORED_JSON = _stored_json()
 
 
 def tasks_json(rows: Iterable[Row], around: Iterable[Around], today: Any) -> orjson.Fragment:
-    """Return the JSON of a list of tasks, from rows that end with their STORED_OBJECTS."""
+    """Return the JSON of a list of tasks, from rows that end with their STORED_JSON."""
     parts: list[bytes] = []
     for row, (parent, depends_on, blocks, waits) in zip(rows, around, strict=True):
-        first, middle, last = row[-1]
+        begin, middle, end = row[-1]
         parts += (
-            b",{" if parts else b"[{",
-            first,
-            b',"parent":',
-            b"null" if parent is None else orjson.dumps(parent),
-            b",",
+            b"," if parts else b"[",
+            begin,
+            b'"parent":null' if parent is None else b'"parent":' + orjson.dumps(parent),
             middle,
-            b',"depends_on":',
+            b'"depends_on":',
             orjson.dumps(depends_on) if depends_on else b"[]",
             b',"blocks":',
             orjson.dumps(blocks) if blocks else b"[]",
-            b",",
             _state_json(row[_BASIS_OF_STATE], waits, today),
-            b",",
-            last,
-            b"}",
+            end,
         )
     return orjson.Fragment(b"".join((*parts, b"]")) if parts else b"[]")
 
@@ -142,4 +150,4 @@ def tasks_json(rows: Iterable[Row], around: Iterable[Around], today: Any) -> orj
 @lru_cache(maxsize=1_024)  # most tasks of a project are in one of a few states
 def _state_json(basis: Row, waits: bool, today: str) -> bytes:
     is_ready, is_overdue, done = state_of(*basis, waits=waits, today=today)
-    return orjson.dumps({"is_ready": is_ready, "is_overdue": is_overdue, "progress": done})[1:-1]
+    return b"," + orjson.dumps({"is_ready": is_ready, "is_overdue": is_overdue, "progress": done})[1:-1]
