@@ -1,8 +1,9 @@
 """Who asks, when, and with what: passed to every service."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
 from core.errors import Forbidden, TooLong
@@ -96,7 +97,7 @@ class Context:
     async def run(self, service: Callable[Concatenate["Context", P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a service off the event loop: among the short calls, or among the long ones if it says it must."""
         try:
-            return await self.runner.run(replace(self, is_short=True)._call(service, *args, **kwargs))
+            return await self.runner.run(Context(*(*_BUT_LAST(self), True))._call(service, *args, **kwargs))
         except TooLong:
             return await self.run_long(service, *args, **kwargs)
 
@@ -114,3 +115,7 @@ class Context:
         if attempt is None or kwargs.get("dry_run"):  # a dry run stores nothing, its key included
             return lambda: service(self, *args, **kwargs)
         return lambda: once(self, attempt, lambda ctx: service(ctx, *args, **kwargs), answer_of(service))
+
+
+# All fields but `is_short`: `replace` takes five times as long, and every request does it.
+_BUT_LAST = attrgetter(*(field.name for field in fields(Context)[:-1]))

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType, MappingProxyType
@@ -23,7 +24,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import DatabaseError
 from core.jobs import Jobs
@@ -55,6 +56,18 @@ class Endpoint(Protocol):
     async def close(self) -> None: ...
 
 
+class Gateway(FastAPI):
+    """FastAPI behind our own layers, and not around them: its own, which are many, are for what those leave to it."""
+
+    def __init__(self, orchestrator: Orchestrator, limits: RateLimits, **options: Any) -> None:
+        super().__init__(**options)
+        self.state.orchestrator = orchestrator
+        self._front = partial(Edge, gateway=self, orchestrator=orchestrator, limits=limits)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self._front(Dispatch(super().build_middleware_stack(), self))
+
+
 Endpoints = Mapping[str, Callable[[Orchestrator], Endpoint]]
 
 
@@ -83,7 +96,9 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
         await limits.close()
         orchestrator.close()
 
-    app = FastAPI(
+    app = Gateway(
+        orchestrator,
+        limits,
         title=openapi.TITLE,
         version=API_VERSION,
         openapi_url=None,  # it has a route of its own, as the docs have
@@ -93,12 +108,9 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # looked up for each request, even where none is set up
     )
-    app.state.orchestrator = orchestrator
     app.state.ready_projects = ReadyProjects()
     app.state.faces = faces
     app.state.jobs = running
-    app.add_middleware(Dispatch, gateway=app)
-    app.add_middleware(Edge, gateway=app, orchestrator=orchestrator, limits=limits)
     for room in (projects, tasks, search, trash, planner, agent, chat, jobs, patch_sets, events):
         app.include_router(room.router, prefix=API_PREFIX)
     for room in (health, docs):

@@ -35,7 +35,7 @@ async def write_context(
 ) -> Context:
     """Return the context of a write; with a key, the one service it runs is run once."""
     ctx = await request_context(request)  # called, for a dependency of a dependency costs as much as the rest of this one
-    preferred = preferences(prefer or "")
+    preferred = preferences(prefer) if prefer else set[str]()
     if "return=minimal" in preferred and "dry_run" not in request.query_params:
         request.state.minimal = True  # the edge leaves the body out
     request.state.deferred = "respond-async" in preferred
