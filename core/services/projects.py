@@ -84,7 +84,7 @@ class ProjectJson:
 def get_project_json(ctx: Context, project: str, *, tasks_cursor: str | None = None) -> ProjectJson:
     """Return the JSON of what `get_project` returns with tasks: byte for byte, without its models."""
     ctx.principal.require(Scope.PROJECTS_READ)
-    return ctx.read(lambda tx: _project_json(ctx, tx, live_project(tx, project), tasks_cursor))
+    return ctx.read(lambda tx: _as_json(ctx, tx, [live_project(tx, project)], tasks_cursor)[0])
 
 
 def get_projects_json(ctx: Context, names: Sequence[str], held: Callable[[str, int], bytes | None]) -> dict[str, ProjectJson]:
@@ -96,20 +96,21 @@ def get_projects_json(ctx: Context, names: Sequence[str], held: Callable[[str, i
 
     def work(tx: Transaction) -> dict[str, ProjectJson]:
         revisions = tx.find_revisions(names)
-        shown: dict[str, ProjectJson] = {}
-        for project_id, revision in set(revisions.values()):
-            body = held(project_id, revision)
-            known = None if body is None else ProjectJson(project_id, revision, body)
-            shown[project_id] = known or _project_json(ctx, tx, live_project(tx, project_id))
+        ready = [ProjectJson(*state, body) for state in set(revisions.values()) if (body := held(*state)) is not None]
+        missing = {project_id for project_id, _ in revisions.values()} - {known.id for known in ready}
+        shown = {known.id: known for known in (*ready, *_as_json(ctx, tx, tx.find_projects(missing)))}
         return {name: shown[project_id] for name, (project_id, _) in revisions.items()}
 
     return ctx.read(work)
 
 
-def _project_json(ctx: Context, tx: Transaction, found: Project, cursor: str | None = None) -> ProjectJson:
-    tasks, following = tx.outline_json(found.id, today=ctx.today, limit=TASKS_IN_DETAIL, cursor=cursor)
-    whole = {**vars(found), "tasks": tasks, "tasks_next_cursor": following}
-    return ProjectJson(found.id, found.revision, orjson.dumps(whole, option=orjson.OPT_UTC_Z))
+def _as_json(ctx: Context, tx: Transaction, found: Sequence[Project], cursor: str | None = None) -> list[ProjectJson]:
+    outlines = tx.outlines_json([(project.id, cursor) for project in found], today=ctx.today, limit=TASKS_IN_DETAIL)
+    shown = []
+    for project, (tasks, following) in zip(found, outlines, strict=True):
+        whole = {**vars(project), "tasks": tasks, "tasks_next_cursor": following}
+        shown.append(ProjectJson(project.id, project.revision, orjson.dumps(whole, option=orjson.OPT_UTC_Z)))
+    return shown
 
 
 def get_hierarchy(ctx: Context, project: str, *, revision: int | None = None) -> ProjectHierarchy:

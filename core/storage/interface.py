@@ -260,6 +260,9 @@ class Transaction(Protocol):
     def find_project(self, name: str) -> Project | None:
         """Return the project of this id or key, deleted or not."""
 
+    def find_projects(self, names: Iterable[str]) -> list[Project]:
+        """Return the projects of these ids or keys, deleted or not; unknown ones are simply not among them."""
+
     def find_revisions(self, names: Iterable[str]) -> dict[str, tuple[str, int]]:
         """Return id and revision of each live project among `names` (ids or keys), by the name as given."""
 
@@ -279,8 +282,8 @@ class Transaction(Protocol):
     ) -> tuple[list[Task], str | None]:
         """Return live tasks in outline order (parents before children), and a cursor if there are more."""
 
-    def outline_json(self, project_id: str, *, today: date, limit: int, cursor: str | None = None) -> tuple[Any, str | None]:
-        """Return what `outline` returns, the tasks as an encoder of JSON takes them."""
+    def outlines_json(self, places: Sequence[tuple[str, str | None]], *, today: date, limit: int) -> list[tuple[Any, str | None]]:
+        """Return what `outline` returns for each of these projects and cursors, the tasks as an encoder of JSON takes them."""
 
     def earlier_sibling(self, project_id: str, parent: str | None, position: int, *, besides: str) -> str | None:
         """Return the last live task before `position` below `parent`, other than `besides`; None if there is none. Keys."""

@@ -21,8 +21,8 @@ SUGGESTIONS = 3
 _PROJECTS_COMPARED = 200
 _NUMBERS_COMPARED = 15  # to each side
 
-PROJECTS_BY_ID = Statement(select(*PROJECT_COLUMNS).where(_P.workspace_id == WORKSPACE, among(_P.id, "ids")))
-PROJECTS_BY_KEY = Statement(select(*PROJECT_COLUMNS).where(_P.workspace_id == WORKSPACE, among(_P.key, "ids")))
+PROJECTS_BY_ID = Statement(select(*PROJECT_COLUMNS).where(_P.workspace_id == WORKSPACE, among(_P.id, "ids")), page=True)
+PROJECTS_BY_KEY = Statement(select(*PROJECT_COLUMNS).where(_P.workspace_id == WORKSPACE, among(_P.key, "ids")), page=True)
 TASKS_BY_ID = Statement(select(*TASK_COLUMNS).where(_T.workspace_id == WORKSPACE, among(_T.id, "ids")))
 TASKS_BY_KEY = Statement(select(*TASK_COLUMNS).where(_T.workspace_id == WORKSPACE, among(_T.key, "ids")))
 EDGES_OF_PROJECT = Statement(

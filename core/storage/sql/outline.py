@@ -84,14 +84,24 @@ class Outline(Display):
         rows, following = self._outline_page(project_id, limit, cursor)
         return self.show_tasks(rows, today), following
 
-    def outline_json(self, project_id: str, *, today: date, limit: int, cursor: str | None = None) -> tuple[Any, str | None]:
-        """Return what `outline` returns, as an encoder of JSON takes them."""
-        as_json = self.codec is SQLITE
-        rows, following = self._outline_page(project_id, limit, cursor, as_json=as_json)
-        around, day = self.around(rows), self.codec.dump_day(today)
-        if as_json:
-            return tasks_json(rows, around, day), following
-        return [task_values(*task, day) for task in zip(rows, around, strict=True)], following
+    def outlines_json(self, places: Sequence[tuple[str, str | None]], *, today: date, limit: int) -> list[tuple[Any, str | None]]:
+        """Return what `outline` returns for each of these projects and cursors, the tasks as an encoder of JSON takes them.
+
+        What surrounds the tasks is looked up for all of them together.
+        """
+        as_json, day = self.codec is SQLITE, self.codec.dump_day(today)
+        pages = [self._outline_page(project_id, limit, cursor, as_json=as_json) for project_id, cursor in places]
+        around = self.around([row for rows, _ in pages for row in rows])
+        shown: list[tuple[Any, str | None]] = []
+        for rows, following in pages:
+            own = islice(around, len(rows))
+            values = (
+                tasks_json(rows, own, day)
+                if as_json
+                else [task_values(row, near, day) for row, near in zip(rows, own, strict=True)]
+            )
+            shown.append((values, following))
+        return shown
 
     def earlier_sibling(self, project_id: str, parent: str | None, position: int, *, besides: str) -> str | None:
         """Return the last live task before `position` below `parent`, other than `besides`; None if there is none. Keys."""

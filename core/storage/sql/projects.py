@@ -15,8 +15,8 @@ from schemas.projects import Project, ProjectListResponse, ProjectQuery
 
 _P = projects.c
 _REVISIONS = select(_P.id, _P.key, _P.revision).where(_P.workspace_id == WORKSPACE, _P.deleted_at.is_(None))
-REVISIONS_BY_ID = Statement(_REVISIONS.where(among(_P.id, "ids")))
-REVISIONS_BY_KEY = Statement(_REVISIONS.where(among(_P.key, "ids")))
+REVISIONS_BY_ID = Statement(_REVISIONS.where(among(_P.id, "ids")), page=True)
+REVISIONS_BY_KEY = Statement(_REVISIONS.where(among(_P.key, "ids")), page=True)
 
 
 class ProjectReads(Naming):
@@ -24,9 +24,12 @@ class ProjectReads(Naming):
 
     def find_project(self, name: str) -> Project | None:
         """Return the project of this id or key, deleted or not."""
-        for row in self.named_rows([name], PROJECTS_BY_ID, PROJECTS_BY_KEY):
-            return project_model(project_record(row, self.codec))
-        return None
+        return next(iter(self.find_projects([name])), None)
+
+    def find_projects(self, names: Iterable[str]) -> list[Project]:
+        """Return the projects of these ids or keys, deleted or not."""
+        rows = self.named_rows(names, PROJECTS_BY_ID, PROJECTS_BY_KEY)
+        return [project_model(project_record(row, self.codec)) for row in rows]
 
     def find_revisions(self, names: Iterable[str]) -> dict[str, tuple[str, int]]:
         """Return id and revision of each live project among `names` (ids or keys), by the name as given."""

@@ -23,7 +23,8 @@ COMMENT_COLUMNS = [comments.c[field.name] for field in fields(CommentRecord)]
 
 
 def project_record(row: Row, codec: Codec) -> ProjectRecord:
-    instant, day, json = codec.load_instant, codec.load_day, codec.load_json
+    """Return the record of a row of a page."""
+    instant, day = codec.load_instant, codec.load_day
     return ProjectRecord(
         row[0],
         row[1],
@@ -34,11 +35,11 @@ def project_record(row: Row, codec: Codec) -> ProjectRecord:
         row[6],
         _PROJECT_STATUS[row[7]],
         PRIORITY[row[8]],
-        json(row[9]),
+        row[9],
         None if row[10] is None else day(row[10]),
         None if row[11] is None else day(row[11]),
-        json(row[12]),
-        None if row[13] is None else json(row[13]),
+        row[12],
+        row[13],
         row[14],
         row[15],
         row[16],
