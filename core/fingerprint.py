@@ -11,12 +11,14 @@ from pydantic import TypeAdapter
 from core.patches.parse import ParsedPatches
 from schemas.patches import Patch
 
+_FREE_FORM = frozenset({"custom", "links", "task_schema"})
 _PATCHES: TypeAdapter[list[Patch]] = TypeAdapter(list[Patch])
 
 
 def normalise(parsed: ParsedPatches, raw: Sequence[Any]) -> list[Any]:
     """Return the patches with enums, tags and keys in canonical form; malformed ones as sent."""
-    sound: list[Any] = _PATCHES.dump_python([patch for _, patch in parsed.patches], mode="json", exclude_unset=True)
+    models = [patch for _, patch in parsed.patches]
+    sound: list[Any] = _PATCHES.serializer.to_python(models, mode="json", exclude_unset=True)
     if len(sound) == len(raw):
         return sound
     by_index = dict(zip((index for index, _ in parsed.patches), sound, strict=True))
@@ -35,4 +37,4 @@ def patches_hash(patches: Sequence[Any]) -> str:
 
 
 def _has_free_form(fields: Any) -> bool:
-    return fields is not None and (not isinstance(fields, dict) or bool(fields.keys() & {"custom", "links", "task_schema"}))
+    return fields is not None and (not isinstance(fields, dict) or not _FREE_FORM.isdisjoint(fields))

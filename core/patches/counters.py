@@ -5,7 +5,7 @@ between before and after are moved, so a change costs at most one update per anc
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from core.patches.snapshot import TaskRecord
 from core.patches.state import WorkingState
@@ -51,7 +51,9 @@ class _Counts:
         """Move the contributions that differ to the ancestors and the projects."""
         state, before_tasks = self.state, self.state.snapshot.tasks
         carried = {item for task_id in state.moved for item in (task_id, *state.below(task_id))}  # new ancestors for all of them
-        changed = dict.fromkeys([*state.task_causes, *self._old_subtasks, *carried])
+        changed: Iterable[str] = state.task_causes
+        if self._old_subtasks or carried:
+            changed = dict.fromkeys([*changed, *self._old_subtasks, *carried])
         deltas: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         projects: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
         for task_id in changed:

@@ -19,12 +19,17 @@ Inverse = tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]
 def invert(state: WorkingState) -> Inverse:
     """Return inverse patches in the order to play them, and the private fields by patch index."""
     inversion = _Inversion(state)
-    inversion.revive()
-    inversion.reset_fields()
-    inversion.unlink()
-    inversion.move_back()
-    inversion.relink()
-    inversion.remove()
+    something_kept = bool(inversion.kept or inversion.kept_projects)
+    if something_kept:
+        inversion.revive()
+        inversion.reset_fields()
+        inversion.unlink()
+        inversion.move_back()
+        inversion.relink()
+    inversion.remove_new_tasks()
+    if something_kept:
+        inversion.remove_restored()
+    inversion.remove_new_projects()
     return inversion.patches, inversion.restore
 
 
@@ -38,7 +43,7 @@ class _Inversion:
         self.kept = [(before[item], after[item]) for item in state.task_causes if item in before]
         projects = [item for item, causes in state.project_causes.items() if causes]  # else only its counters differ
         stored = state.snapshot.projects
-        self.new_projects = dict.fromkeys(item for item in projects if item not in stored)
+        self.new_projects = dict.fromkeys([item for item in projects if item not in stored])
         self.kept_projects = [(stored[item], state.projects[item]) for item in projects if item in stored]
 
     def add(self, patch: dict[str, Any], system: dict[str, Any] | None = None) -> None:
@@ -86,14 +91,17 @@ class _Inversion:
                 parent = self.state.tasks[before.parent_id].key if before.parent_id else None
                 self.add({"op": "move_task", "task": after.key, "parent": parent}, {"position": before.position})
 
-    def remove(self) -> None:
-        """Delete what the set created or restored, inner items first, and nothing else."""
-        revived = [(before, after) for before, after in self.kept if before.deletion_id not in (None, after.deletion_id)]
+    def remove_new_tasks(self) -> None:
+        """Delete the tasks the set created, and nothing else."""
         created = {task.id for task in self.created if task.deleted_at is None or self._comes_back(task)}
         for task in self.created:
             if task.id in created and task.parent_id not in created and task.project_id not in self.new_projects:
                 rows = [task.id, *(item for item in self.state.below(task.id) if item in created)]
                 self.add({"op": "delete_task", "task": task.key}, {"rows": rows})
+
+    def remove_restored(self) -> None:
+        """Delete what the set restored, inner items first, and nothing else."""
+        revived = [(before, after) for before, after in self.kept if before.deletion_id not in (None, after.deletion_id)]
         groups: dict[str, list[str]] = {}
         for before, _ in revived:
             groups.setdefault(before.deletion_id or "", []).append(before.id)
@@ -108,6 +116,8 @@ class _Inversion:
         for old, new in restored_projects:
             rows = groups.get(old.deletion_id or "", [])
             self.add({"op": "delete_project", "project": new.key}, {"deletion_id": old.deletion_id, "rows": rows})
+
+    def remove_new_projects(self) -> None:
         for project_id in self.new_projects:
             project = self.state.projects[project_id]
             if project.deleted_at is None:

@@ -125,7 +125,7 @@ def _play_all(
     for index, creation in creations.items():
         if creation.op == "create_task" and creation.depends_on:
             link_created(state, index, creation)
-    later = deque(mention for mention in mentions if mention.op not in CREATING_OPS)
+    later = deque([mention for mention in mentions if mention.op not in CREATING_OPS])
     for mention in mentions:
         if mention.op in CREATING_OPS:
             _look_up(state, mention)

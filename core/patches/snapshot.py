@@ -5,8 +5,10 @@ changes it, so that every difference can be computed at the end.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +17,8 @@ from schemas.primitives import Priority, ProjectStatus, TaskStatus
 
 # The siblings of one place: project id and parent id (None = top level).
 Place = tuple[str, str | None]
+
+_LISTS: Callable[[], dict[str, list[str]]] = partial(defaultdict, list)
 
 
 @dataclass(slots=True)
@@ -167,7 +171,7 @@ class Snapshot:
     project_names: dict[str, str] = field(default_factory=dict)  # name as written -> id
     task_names: dict[str, str] = field(default_factory=dict)  # name as written -> id
     suggestions: dict[str, list[str]] = field(default_factory=dict)  # unknown name -> nearest existing keys
-    edges: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # task id -> ids it waits for
+    edges: dict[str, list[str]] = field(default_factory=_LISTS)  # task id -> ids it waits for
     last_position: dict[Place, int] = field(default_factory=dict)  # absent: no task there yet
     # Known siblings around anchors as (position, id), ascending, deleted rows included. `complete_places`
     # are loaded whole because the gap could be exhausted.
@@ -175,7 +179,7 @@ class Snapshot:
     complete_places: set[Place] = field(default_factory=set)
     taken_keys: set[str] = field(default_factory=set)  # existing project keys that begin with one of `key_bases`
     graph: dict[str, GraphNode] = field(default_factory=dict)  # reachable from `starts` and `ends`
-    graph_children: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    graph_dependents: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # id -> tasks waiting for it
+    graph_children: dict[str, list[str]] = field(default_factory=_LISTS)
+    graph_dependents: dict[str, list[str]] = field(default_factory=_LISTS)  # id -> tasks waiting for it
     base: dict[str, int] = field(default_factory=dict)  # project id -> base revision, for projects that exist
     later: dict[tuple[EntityKind, str], list[LaterChange]] = field(default_factory=dict)  # ascending by revision

@@ -177,7 +177,7 @@ def plan_draft(ctx: Context, tx: Transaction, draft: Draft, *, preview: bool) ->
         preview=preview,
         system=draft.system,
     )
-    wrong_bases = _base_issues(snapshot, draft.base_revisions)
+    wrong_bases = _base_issues(snapshot, draft.base_revisions) if draft.base_revisions else []
     result.issues = wrong_bases + draft.left_out + result.issues + list(draft.notes)
     result.conflicts = [  # with what nobody has seen nothing can be compared
         with_named_places(tx, snapshot, conflict) if conflict.field == "position" else conflict

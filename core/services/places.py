@@ -28,7 +28,7 @@ def tell_places_of_today(tx: Transaction, snapshot: Snapshot) -> None:
 
     Renumbering siblings changes nothing, but the numbers in the history before it mean other places now.
     """
-    moves = list(_moves(snapshot))
+    moves = list(_moves(snapshot)) if snapshot.later else []
     if not moves:
         return
     oldest = min(move.entry.revision for move in moves)
@@ -41,7 +41,7 @@ def tell_places_of_today(tx: Transaction, snapshot: Snapshot) -> None:
 
 
 def _moves(snapshot: Snapshot) -> Iterator[_Move]:
-    for task_id in {*snapshot.task_names.values()} if snapshot.later else ():  # only of what is named are places compared
+    for task_id in {*snapshot.task_names.values()}:  # only of what is named are places compared
         task, history = snapshot.tasks[task_id], snapshot.later.get((EntityKind.TASK, task_id), [])
         parent = snapshot.tasks[task.parent_id].key if task.parent_id else None
         for at in reversed(range(len(history))):

@@ -2,8 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -37,23 +36,31 @@ class ReadOnlyConnection(DatabaseError):
     """The database file could not be written when the connection was made; perhaps it can be by now."""
 
 
-@contextmanager
-def translated(*, place: str) -> Iterator[None]:
+class translated:  # noqa: N801  # reads as a context manager, and as a generator each call of the store would pay for it
     """Turn driver errors into StorageBusy, DatabaseError or SerialisationFailure; `place` names the database."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise StorageBusy from error
-    except DBAPIError as error:
-        raise refusal(error.orig or error, place) from error
-    except SQLAlchemyError as error:
-        raise refusal(error, place) from error
-    except sqlite3.Error as error:
-        raise refusal(error, place) from error
-    except Exception as error:
-        if getattr(error, "sqlstate", None) is None and not type(error).__module__.startswith("psycopg"):
-            raise
-        raise refusal(error, place) from error
+
+    __slots__ = ("_place",)
+
+    def __init__(self, *, place: str) -> None:
+        self._place = place
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
+        if isinstance(error, PoolTimeout):
+            raise StorageBusy from error
+        if isinstance(error, DBAPIError):
+            raise refusal(error.orig or error, self._place) from error
+        if isinstance(error, SQLAlchemyError | sqlite3.Error) or _is_of_psycopg(error):
+            assert error is not None
+            raise refusal(error, self._place) from error
+
+
+def _is_of_psycopg(error: BaseException | None) -> bool:
+    """Whether the driver of PostgreSQL has raised it, which is not imported where there is none."""
+    return isinstance(error, Exception) and (
+        getattr(error, "sqlstate", None) is not None or type(error).__module__.startswith("psycopg")
+    )
 
 
 def refusal(error: BaseException, place: str) -> Exception:

@@ -5,7 +5,7 @@ where the patch set deletes or restores all of it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select, tuple_, union
@@ -191,16 +191,17 @@ class _SnapshotLoader:
             if name in self.snapshot.project_names:
                 self.snapshot.base[self.snapshot.project_names[name]] = revision
 
-    def _project_records(self, names: Collection[str]) -> Iterator[ProjectRecord]:
+    def _project_records(self, names: Collection[str]) -> list[ProjectRecord]:
         known = self.session.known
-        if known is not None:
-            yield from (known.projects[name] for name in names if name in known.projects)
-            names = [name for name in names if name not in known.projects]
-        for row in self.session.named_rows(names, PROJECTS_BY_ID, PROJECTS_BY_KEY) if names else ():
-            record = project_record(row, self.session.codec)
-            if known is not None:
-                known.projects[record.id] = known.projects[record.key] = record
-            yield record
+        records = [] if known is None else [known.projects[name] for name in names if name in known.projects]
+        if len(records) < len(names):
+            unknown = names if known is None else [name for name in names if name not in known.projects]
+            for row in self.session.named_rows(unknown, PROJECTS_BY_ID, PROJECTS_BY_KEY):
+                record = project_record(row, self.session.codec)
+                records.append(record)
+                if known is not None:
+                    known.projects[record.id] = known.projects[record.key] = record
+        return records
 
     def _load_families(self) -> None:
         known = self.snapshot.tasks
@@ -269,22 +270,21 @@ class _SnapshotLoader:
             projects.add(moving.project_id)
             if moving.parent_id:
                 parents.add(moving.parent_id)
-        for parent_id, last in self.session.rows_among(LAST_BELOW_TASKS, parents):
+        for parent_id, last in self.session.rows_among(LAST_BELOW_TASKS, parents) if parents else ():
             if last is not None:
                 snapshot.last_position[snapshot.tasks[parent_id].project_id, parent_id] = last
-        for project_id, last in self._last_in_projects(projects):
+        for project_id, last in self._last_in_projects(projects).items():
             if last is not None:
                 snapshot.last_position[project_id, None] = last
 
-    def _last_in_projects(self, ids: Collection[str]) -> Iterator[tuple[str, int | None]]:
+    def _last_in_projects(self, ids: set[str]) -> dict[str, int | None]:
         known = self.session.known
-        if known is not None:
-            yield from ((item, known.last_positions[item, None]) for item in ids if (item, None) in known.last_positions)
-            ids = [item for item in ids if (item, None) not in known.last_positions]
-        for project_id, last in self.session.rows_among(LAST_IN_PROJECTS, ids):
-            if known is not None:
-                known.last_positions[project_id, None] = last
-            yield project_id, last
+        if known is None:
+            return dict(self.session.rows_among(LAST_IN_PROJECTS, ids))
+        unknown = [item for item in ids if (item, None) not in known.last_positions]
+        for project_id, last in self.session.rows_among(LAST_IN_PROJECTS, unknown) if unknown else ():
+            known.last_positions[project_id, None] = last
+        return {item: known.last_positions[item, None] for item in ids}
 
     def _load_taken_keys(self) -> None:
         for base in self.needs.key_bases:

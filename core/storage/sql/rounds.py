@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -26,6 +27,7 @@ from core.patches.plan import Plan
 from core.patches.snapshot import Place, ProjectRecord, TaskRecord
 from core.storage.interface import PatchSetRecord
 
+DATABASE_ERRORS = (sqlite3.Error, SQLAlchemyError)
 Saved = tuple[PatchSetRecord, Plan]
 Save = Callable[[Connection, str, Sequence[Saved]], None]  # writes plans of one workspace, in the order they were made
 
@@ -53,7 +55,7 @@ class Known:
 
 
 class Part:
-    """One call's part of a round."""
+    """One call's part of a round: a context manager that ends it."""
 
     def __init__(self, round_: "Round", connection: Connection) -> None:
         self.connection = connection
@@ -61,6 +63,21 @@ class Part:
         self._first = len(round_.held)  # of the plans that this part holds back
         self._driver: Any = connection.connection.driver_connection  # SQLAlchemy's savepoints cost as much as what is between
         self._has_savepoint = False
+
+    def __enter__(self) -> "Part":
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
+        try:
+            if isinstance(error, DATABASE_ERRORS):
+                self._round.broken = True
+            elif error is not None:
+                self.undo()
+            else:
+                self.end()
+        except DATABASE_ERRORS:
+            self._round.broken = True
+            raise
 
     def known(self, workspace: str) -> Known:
         return self._round.known[workspace]
@@ -118,7 +135,7 @@ class Round:
         self._save = save
         self._transaction = ExitStack()
         self._connection: Connection | None = None
-        self._broken = False
+        self.broken = False
         self.held: list[tuple[str, PatchSetRecord, Plan]] = []  # with their workspaces
         self.known: defaultdict[str, Known] = defaultdict(Known)  # by workspace
 
@@ -126,26 +143,17 @@ class Round:
     def begun(self) -> bool:
         return self._connection is not None
 
-    @contextmanager
-    def part(self) -> Iterator[Part]:
-        """Give one call its part; what it writes is undone when it raises.
+    def part(self) -> Part:
+        """Return one call's part; what it writes is undone when it raises.
 
         Raises StorageBusy once the database has failed in this round.
         """
-        if self._broken:
+        if self.broken:
             raise StorageBusy
         try:
-            part = Part(self, self._begin())
-            try:
-                yield part
-            except (sqlite3.Error, SQLAlchemyError):
-                raise
-            except BaseException:
-                part.undo()
-                raise
-            part.end()
-        except (sqlite3.Error, SQLAlchemyError):
-            self._broken = True
+            return Part(self, self._begin())
+        except DATABASE_ERRORS:
+            self.broken = True
             raise
 
     def _begin(self) -> Connection:
@@ -166,7 +174,7 @@ class Round:
             for workspace, plans in together.items():
                 self._save(self._connection, workspace, plans)
         except BaseException:
-            self._broken = True  # other calls' plans were among them
+            self.broken = True  # other calls' plans were among them
             raise
 
     @contextmanager
@@ -174,7 +182,7 @@ class Round:
         """Commit at the end of the block; raises StorageBusy, with nothing committed, if the database has failed in it."""
         with self._transaction:
             yield
-            if self._broken:
+            if self.broken:
                 raise StorageBusy
             if self.held:
                 self.write_held()
