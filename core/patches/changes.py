@@ -66,13 +66,13 @@ class Comparison:
         self._removed = _grouped(state.removed_edges)
         self.changes: list[Change] = []
         self.change_projects: list[str] = []
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, int] = dict(NOTHING_DONE.__dict__)
 
     def totals(self) -> Totals:
-        return Totals.trusted(**NOTHING_DONE.__dict__ | self._counts)
+        return Totals.trusted(**self._counts)
 
     def count(self, name: str, number: int = 1) -> None:
-        self._counts[name] = self._counts.get(name, 0) + number
+        self._counts[name] += number
 
     def add_project(self, project_id: str) -> None:
         """Compare one touched project."""

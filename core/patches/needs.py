@@ -1,7 +1,7 @@
 """Say which stored rows a patch set touches, so that storage can load those and no others."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from core.patches.keys import derived_key
@@ -33,12 +33,13 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
     """Return what must be loaded to plan `parsed`; linear in its patches."""
     names = _Names()
     placements = 0
-    below = ("tasks", "append_to_tasks", *(["ends"] if _may_close_cycles(patch for _, patch in parsed.patches) else []))
+    patches = [patch for _, patch in parsed.patches]
+    below = ("tasks", "append_to_tasks", *(["ends"] if _may_close_cycles(patches) else []))
     # a move to the end may find its task where an earlier patch of the set has put it: beside an anchor, or newly made
-    last = ("append_beside",) if _moves_to_an_end(patch for _, patch in parsed.patches) else ()
+    last = ("append_beside",) if _moves_to_an_end(patches) else ()
     for mention in parsed.mentions:
         names.add(mention.name, "projects" if mention.kind is EntityKind.PROJECT else "tasks")
-    for _, patch in parsed.patches:
+    for patch in patches:
         match patch.op:
             case "create_project":
                 names.add(patch.key or derived_key(patch.fields.name), "key_bases")
@@ -51,10 +52,8 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
                 names.add(patch.project, "projects", "project_deletions")
             case "create_task":
                 placements += _place(names, patch.before, patch.after, last)
-                names.add(patch.project, "projects")
+                names.add(patch.project, "projects", *(() if patch.parent else ("append_to_projects",)))
                 names.add(patch.parent, *below, *last)
-                if patch.parent is None:
-                    names.add(patch.project, "append_to_projects")
                 for target in patch.depends_on:
                     names.add(target, "tasks")
             case "update_task":
@@ -86,7 +85,7 @@ def needs_of(parsed: ParsedPatches, base_revisions: Mapping[str, int]) -> Needs:
     return names.needs(placements, base_revisions)
 
 
-def _may_close_cycles(patches: Iterable[Patch]) -> bool:
+def _may_close_cycles(patches: Sequence[Patch]) -> bool:
     """A creation alone cannot close a cycle; with a new dependency, or a task moved below or beside it, it can."""
     return any(
         patch.op == "add_dependency"
@@ -96,7 +95,7 @@ def _may_close_cycles(patches: Iterable[Patch]) -> bool:
     )
 
 
-def _moves_to_an_end(patches: Iterable[Patch]) -> bool:
+def _moves_to_an_end(patches: Sequence[Patch]) -> bool:
     return any(patch.op == "move_task" and patch.before is None and patch.after is None for patch in patches)
 
 

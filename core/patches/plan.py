@@ -21,6 +21,7 @@ from core.patches.play import link_created, play
 from core.patches.rules import check
 from core.patches.snapshot import CommentRecord, ProjectRecord, Renumbering, Snapshot, TaskRecord
 from core.patches.state import Ids, WorkingState
+from core.patches.touches import PROJECT
 from schemas.changes import NOTHING_DONE, Change, EntityKind, RefTarget, Totals
 from schemas.errors import Conflict, ErrorCode, Issue, Severity
 from schemas.patches import CreateProject, CreateTask, Patch
@@ -264,7 +265,7 @@ def _compare(state: WorkingState, result: Plan, *, preview: bool) -> None:
 
 
 def _target(state: WorkingState, kind: EntityKind, item_id: str) -> RefTarget:
-    record = state.projects[item_id] if kind is EntityKind.PROJECT else state.tasks[item_id]
+    record = state.projects[item_id] if kind is PROJECT else state.tasks[item_id]
     return RefTarget.trusted(id=record.id, key=record.key)
 
 

@@ -16,8 +16,7 @@ from core.patches.placement import (
 )
 from core.patches.snapshot import CommentRecord, ProjectRecord, TaskRecord
 from core.patches.state import WorkingState
-from core.patches.touches import done_by_others, lost, touch, touch_arrivals
-from schemas.changes import EntityKind
+from core.patches.touches import PROJECT, TASK, done_by_others, lost, touch, touch_arrivals
 from schemas.errors import ErrorCode, Severity
 from schemas.patches import (
     AddComment,
@@ -93,7 +92,7 @@ def create_project(state: WorkingState, index: int, patch: CreateProject) -> Non
     state.project_causes[project.id] = [index]
     state.new_keys[key] = project.id
     if patch.ref:
-        state.refs[patch.ref] = (EntityKind.PROJECT, project.id)
+        state.refs[patch.ref] = (PROJECT, project.id)
     apply_project_fields(state, index, project, patch.fields)
 
 
@@ -160,7 +159,7 @@ def create_task(state: WorkingState, index: int, patch: CreateTask) -> None:
     state.add_task(task, index)
     state.created_by_patch[index] = task.id
     if patch.ref:
-        state.refs[patch.ref] = (EntityKind.TASK, task.id)
+        state.refs[patch.ref] = (TASK, task.id)
     apply_task_fields(state, index, task, patch.fields)
     put(state, task, anchor, before=patch.before is not None)
 

@@ -6,7 +6,6 @@ state: a set may pass through a forbidden middle.
 """
 
 from collections.abc import Mapping
-from copy import copy
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -84,7 +83,7 @@ class WorkingState:
         causes = self.project_causes.get(project_id)
         if causes is None:
             self.project_causes[project_id] = [index]
-            self.projects[project_id] = copy(self.projects[project_id])
+            self.projects[project_id] = self.projects[project_id].copy()
         else:
             causes.append(index)
         return self.projects[project_id]
@@ -94,7 +93,7 @@ class WorkingState:
         causes = self.task_causes.get(task_id)
         if causes is None:
             self.task_causes[task_id] = [index]
-            self.tasks[task_id] = copy(self.tasks[task_id])
+            self.tasks[task_id] = self.tasks[task_id].copy()
         elif causes[-1] != index:
             causes.append(index)
         return self.tasks[task_id]
@@ -103,14 +102,14 @@ class WorkingState:
         """Return a record whose derived numbers may be changed; that alone is no change of the task."""
         if task_id in self.task_causes or task_id in self.quiet:
             return self.tasks[task_id]
-        task = self.quiet[task_id] = self.tasks[task_id] = copy(self.tasks[task_id])
+        task = self.quiet[task_id] = self.tasks[task_id] = self.tasks[task_id].copy()
         return task
 
     def own_project_quietly(self, project_id: str) -> ProjectRecord:
         """The same for a project."""
         if project_id not in self.project_causes:
             self.project_causes[project_id] = []
-            self.projects[project_id] = copy(self.projects[project_id])
+            self.projects[project_id] = self.projects[project_id].copy()
         return self.projects[project_id]
 
     def add_task(self, task: TaskRecord, index: int) -> None:

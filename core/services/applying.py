@@ -30,7 +30,7 @@ T = TypeVar("T")
 System = Mapping[int, dict[str, Any]]  # by patch index: fields that only a revert or a claim may set
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would take three times as long, for each write
 class Draft:
     """A patch set ready to be planned: parsed once, outside any transaction."""
 
@@ -56,7 +56,9 @@ class Draft:
     @property
     def left_out(self) -> list[Issue]:
         """What is wrong with the form of patches that are not selected: the set is stored, and known, by all of them."""
-        return [issue for issue in self.parsed.issues if self.only is not None and issue.patch_index not in self.only]
+        if self.only is None:
+            return []
+        return [issue for issue in self.parsed.issues if issue.patch_index not in self.only]
 
 
 def draft_of(patch_set: PatchSet, only: Sequence[int] | None = None, **more: Any) -> Draft:

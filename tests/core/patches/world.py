@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,9 +94,9 @@ class World:
     def store(self, result: Plan) -> None:
         effects = result.effects
         for project in effects.new_projects + effects.changed_projects:
-            self.projects[project.id] = copy(project)
+            self.projects[project.id] = project.copy()
         for task in effects.new_tasks + effects.changed_tasks + effects.recounted_tasks:
-            self.tasks[task.id] = copy(task)
+            self.tasks[task.id] = task.copy()
         self.edges = [edge for edge in self.edges if edge not in effects.removed_edges] + effects.new_edges
         for change, project_id in zip(result.changes, result.change_projects, strict=True):
             revision = effects.revisions[project_id][1]
@@ -112,8 +111,8 @@ class World:
     def past(self, key: str, revision: int) -> Past:
         """Return a project as it was at a revision."""
         project_id = self.project(key).id
-        tasks = {task.id: copy(task) for task in self.tasks.values() if task.project_id == project_id}
-        past = Past(copy(self.project(key)), tasks)
+        tasks = {task.id: task.copy() for task in self.tasks.values() if task.project_id == project_id}
+        past = Past(self.project(key).copy(), tasks)
         for source, target in self.edges:
             if source in tasks:
                 past.edges[source].append(target)
