@@ -102,6 +102,22 @@ def test_a_round_that_raises_leaves_nothing(storage: Storage, file: Path) -> Non
     assert stored(file) == set()
 
 
+def test_nothing_is_committed_to_a_file_that_was_moved_away_during_the_round(
+    storage: Storage, file: Path, tmp_path: Path
+) -> None:
+    def round_() -> None:
+        with storage.together():
+            create(storage, "AA")
+            file.rename(tmp_path / "away.db")
+            create(storage, "BB")
+
+    with pytest.raises(DatabaseError, match="moved, deleted or replaced"):
+        round_()
+
+    (tmp_path / "away.db").rename(file)
+    assert stored(file) == set()
+
+
 def test_a_round_of_reads_takes_no_lock(storage: Storage, file: Path) -> None:
     with storage.together():
         assert storage.read(WORKSPACE, lambda tx: tx.find_project("AA")) is None

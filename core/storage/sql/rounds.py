@@ -61,7 +61,6 @@ class Part:
         self.connection = connection
         self._round = round_
         self._first = len(round_.held)  # of the plans that this part holds back
-        self._driver: Any = connection.connection.driver_connection  # SQLAlchemy's savepoints cost as much as what is between
         self._has_savepoint = False
 
     def __enter__(self) -> "Part":
@@ -109,7 +108,7 @@ class Part:
 
     def _begin_savepoint(self) -> None:
         if not self._has_savepoint:
-            self._driver.execute("SAVEPOINT part")
+            self._execute("SAVEPOINT part")
             self._has_savepoint = True
 
     def undo(self) -> None:
@@ -118,13 +117,18 @@ class Part:
             del self._round.held[self._first :]
             self._round.known.clear()
         if self._has_savepoint:
-            self._driver.execute("ROLLBACK TO part")
+            self._execute("ROLLBACK TO part")
             self.end()
             self._round.known.clear()
 
     def end(self) -> None:
         if self._has_savepoint:
-            self._driver.execute("RELEASE part")
+            self._execute("RELEASE part")
+
+    def _execute(self, sql: str) -> None:
+        """Run a statement on the driver: SQLAlchemy's savepoints cost as much as what is between."""
+        driver: Any = self.connection.connection.driver_connection
+        driver.execute(sql)
 
 
 class Round:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -167,7 +167,11 @@ class Session:
         self.codec = codec
         self.locking = locking  # rows that will be written are locked first (PostgreSQL writes)
         self.part = part  # of a round, which has to know before anything is read or written
-        self._driver: Any = connection.connection.driver_connection
+
+    @cached_property
+    def _driver(self) -> Any:
+        """The driver's connection; not looked for where a round knows all that is asked."""
+        return self.connection.connection.driver_connection
 
     def savepoint(self) -> AbstractContextManager[object, None]:
         """Undo what is written inside when it raises; the transaction itself goes on."""
@@ -237,9 +241,9 @@ class Session:
     def insert_many(self, table: Table, items: Collection[X], row: Callable[[X], Row]) -> None:
         """Insert `row(item)`, which has every column in the table's order, for each item.
 
-        Many rows take half the time by two roundabout ways. Columns that none of them fills are left out: for
-        every None it binds, SQLite's driver asks around for an adapter. And a statement takes ROWS_AT_ONCE of
-        them: SQLite opens the table and its indexes once for each statement.
+        Many rows take less time by two roundabout ways. Columns that none of them fills are left out: for every
+        None it binds, SQLite's driver looks for an adapter. And a statement takes ROWS_AT_ONCE of them: SQLite
+        opens the table and its indexes once for each statement.
         """
         if len(items) < MANY_ROWS:
             self.execute_many(_insert(table), items, row)

@@ -1,7 +1,10 @@
 """A plan as a whole: order, refs, keys, issues, changes and counters."""
 
+import gc
+
 import pytest
 
+from core.collector import collector_paused
 from schemas.changes import Action
 from schemas.errors import ErrorCode
 from tests.core.patches.builders import create, only_issue, update
@@ -43,6 +46,18 @@ def test_refs_may_be_used_before_they_are_created() -> None:
         "$late": "NEAS-3",
     }
     assert world.waits_for("NEAS-3") == ["NEAS-2"]
+
+
+def test_a_plan_leaves_nothing_for_the_collector(world: World) -> None:
+    patches = [create("New"), create("Beside", after="WEB-1"), {"op": "move_task", "task": "WEB-5", "before": "WEB-4"}]
+    world.plan(*patches)  # whatever is made once is made now
+    gc.collect()
+
+    with collector_paused():
+        world.plan(*patches)
+        found = gc.collect()
+
+    assert found == 0
 
 
 def test_every_issue_is_reported_at_once_with_its_place(world: World) -> None:
