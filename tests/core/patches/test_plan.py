@@ -238,6 +238,15 @@ def test_a_task_that_its_set_leaves_as_it_was_is_no_change_of_that_task(world: W
     assert [world.task(key).revision for key in ("WEB-2", "WEB-3")] == [2, 3]
 
 
+def test_a_project_that_its_set_leaves_as_it_was_is_no_change_of_that_project(world: World) -> None:
+    same = {"op": "update_project", "project": "WEB", "fields": {"name": world.project("WEB").name}}
+
+    result = world.apply(same, update("WEB-3", title="Paths"))
+
+    assert [change.key for change in result.changes] == ["WEB-3"]
+    assert result.inverse == [update("WEB-3", title="Routes")]
+
+
 def test_changes_are_shown_as_json_shows_them(world: World) -> None:
     task = world.plan(update("WEB-2", status="done", due_date="2026-05-01")).changes[0]
     comment = world.plan({"op": "add_comment", "task": "WEB-2", "body": "Nice"}, preview=True).changes[0]

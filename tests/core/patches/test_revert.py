@@ -15,6 +15,15 @@ def test_reverting_a_creation_is_refused_once_others_built_on_it(world: World) -
     assert only_issue(result.errors()).code == ErrorCode.HAS_CHILDREN
 
 
+def test_the_dependency_of_a_new_task_goes_with_it(world: World) -> None:
+    before = live_state(world)
+    applied = world.apply(create("New", depends_on=["WEB-4"]), update("WEB-5", title="Other"))
+
+    assert [patch["op"] for patch in applied.inverse] == ["update_task", "delete_task"]
+    world.revert(applied)
+    assert live_state(world) == before
+
+
 def test_a_revert_of_a_revert_is_a_redo(world: World) -> None:
     applied = world.apply({"op": "delete_task", "task": "WEB-1"}, update("WEB-5", status="done"))
     after = live_state(world)
