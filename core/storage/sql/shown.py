@@ -69,7 +69,7 @@ def state_of(
     return is_ready, is_overdue, progress(leaf_count, leaf_completed)
 
 
-def loaded(row: Row, codec: Codec) -> Row:
+def loaded(row: Row, codec: Codec) -> Sequence[Any]:
     """Return a row of SHOWN_COLUMNS with the types that its values have in the model."""
     values = list(row)
     values[STATUS], values[_PRIORITY] = TASK_STATUS[row[STATUS]], PRIORITY[row[_PRIORITY]]
@@ -79,17 +79,17 @@ def loaded(row: Row, codec: Codec) -> Row:
     for place in _INSTANTS:
         if row[place] is not None:
             values[place] = codec.load_instant(row[place])
-    return tuple(values)
+    return values
 
 
-def task_values(row: Row, around: Around, today: Any) -> dict[str, Any]:
+def task_values(row: Sequence[Any], around: Around, today: Any) -> dict[str, Any]:
     """Return the fields of a task, from a row of SHOWN_COLUMNS."""
     parent, depends_on, blocks, waits = around
     state = state_of(*row[_BASIS_OF_STATE], waits=waits, today=today)
-    return dict(zip(_FIELDS, _IN_ORDER((*row, parent, depends_on, blocks, *state)), strict=True))
+    return dict(zip(_FIELDS, _IN_ORDER((*row, parent, depends_on, blocks, *state)), strict=False))
 
 
-def task_model(row: Row, around: Around, today: Any) -> Task:
+def task_model(row: Sequence[Any], around: Around, today: Any) -> Task:
     return Task.trusted(**task_values(row, around, today))
 
 

@@ -174,3 +174,13 @@ def test_pages_of_json_are_those_of_models(database: Database, limit: int) -> No
         keys += [task.key for task in shown]
 
     assert sorted(keys) == sorted(task.key for task in tasks if task.deleted_at is None)
+
+
+def test_projects_read_together_are_what_each_is_alone(database: Database, ctx: Context) -> None:
+    web, _ = store_plan(database)
+    alone = {name: projects.get_project_json(ctx, name) for name in ("web", "OPS")}
+
+    together = projects.get_projects_json(ctx, ["web", "OPS", "NONE", web.id], held=lambda *_: None)
+
+    assert together == {**alone, web.id: alone["web"]}
+    assert projects.get_projects_json(ctx, ["OPS"], held=lambda *_: b"held")["OPS"].body == b"held"
