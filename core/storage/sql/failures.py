@@ -47,16 +47,17 @@ class translated:  # noqa: N801  # reads as a context manager, and as a generato
     def __enter__(self) -> None: ...
 
     def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
+        if error is None:
+            return
         if isinstance(error, PoolTimeout):
             raise StorageBusy from error
         if isinstance(error, DBAPIError):
             raise refusal(error.orig or error, self._place) from error
         if isinstance(error, SQLAlchemyError | sqlite3.Error) or _is_of_psycopg(error):
-            assert error is not None
             raise refusal(error, self._place) from error
 
 
-def _is_of_psycopg(error: BaseException | None) -> bool:
+def _is_of_psycopg(error: BaseException) -> bool:
     """Whether the driver of PostgreSQL has raised it, which is not imported where there is none."""
     return isinstance(error, Exception) and (
         getattr(error, "sqlstate", None) is not None or type(error).__module__.startswith("psycopg")
