@@ -27,6 +27,7 @@ from schemas.tasks import (
 )
 
 COMMENTS_IN_DETAIL = 50
+_PLACE = {"parent_id": "parent", "before": "before", "after": "after"}  # in a body, and in a patch
 
 
 def list_tasks(ctx: Context, query: TaskQuery) -> TaskListResponse:
@@ -241,5 +242,5 @@ def creation_of(draft: FirstTask, ref: str, *, project: str | None) -> dict[str,
 
 
 def _place(draft: FirstTask | TaskUpdate) -> dict[str, Any]:
-    place = {"parent_id": "parent", "before": "before", "after": "after"}
-    return {op_name: getattr(draft, name) for name, op_name in place.items() if name in draft.model_fields_set}
+    given = draft.model_fields_set
+    return {op_name: getattr(draft, name) for name, op_name in _PLACE.items() if name in given}
