@@ -31,13 +31,12 @@ from core.jobs import Jobs
 from core.llm.providers import configured
 from core.settings import Auth, Settings
 from core.wiring import InvalidSettings, Orchestrator, load_settings
-from http_api import errors, logs, openapi
+from http_api import errors, logs, openapi, ready
 from http_api.dispatch import Dispatch
 from http_api.envelope import API_PREFIX, API_VERSION
 from http_api.metrics import MULTIPROCESS_DIR, StoreMeter
 from http_api.middleware import Edge
 from http_api.rate_limits import RateLimits
-from http_api.ready import ReadyProjects
 from http_api.routes import agent, chat, docs, events, health, jobs, patch_sets, planner, projects, search, tasks, trash
 
 EXIT_FAILED = 1
@@ -108,7 +107,7 @@ def create_app(settings: Settings, endpoints: Endpoints = MappingProxyType({})) 
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # looked up for each request, even where none is set up
     )
-    app.state.ready_projects = ReadyProjects()
+    app.state.ready_projects = ready.ReadyProjects(ready.CACHED_BYTES)
     app.state.faces = faces
     app.state.jobs = running
     for room in (projects, tasks, search, trash, planner, agent, chat, jobs, patch_sets, events):

@@ -47,7 +47,7 @@ class _Waiting:
 class ReadyProjects:
     """The bytes of one process; used on the event loop only."""
 
-    def __init__(self, capacity: int = CACHED_BYTES) -> None:
+    def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._size = 0
         self._held: OrderedDict[tuple[str, str], Ready] = OrderedDict()  # by workspace and id, last used last

@@ -43,8 +43,7 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{"project_id": "LOAD", "title": "One more task", "description": "Some words about what has to be done."}'
 """
-PROJECTS_AT_ONCE = 50
-UNCACHED = 500  # projects of 82 KB, more than the gateway keeps ready: read in turns, none is there any more
+UNCACHED = 64  # projects of a gateway that keeps none ready, read in turns: requests that wait together ask for different ones
 GET_IN_TURNS = f"""
 local number = 0
 request = function()
@@ -81,7 +80,7 @@ def one_worker(wrk: str) -> Iterator[Row]:
         gateway, process = stack.enter_context(gateway_process(database_url(folder), folder=folder, LOG_LEVEL="ERROR"))
         before = resident_mib(process.pid)
         project = seeded_project(gateway)
-        seed_uncached(gateway)
+        uncached, making = stack.enter_context(keeping_nothing(folder / "uncached"))
         (folder / "body.json").write_bytes(httpx2.get(project).content)
         ready, limit = stack.enter_context(ready_bytes(folder / "body.json"))
         raw = stack.enter_context(closing(sqlite3.connect(folder / "raw.db", isolation_level=None)))
@@ -93,7 +92,7 @@ def one_worker(wrk: str) -> Iterator[Row]:
 
         def measured(kind: str, url: str, script: Path | None = None) -> Callable[[], float]:
             def run() -> float:
-                pid = limit if kind == "ready" else process.pid
+                pid = {"ready": limit, "uncached": making}.get(kind, process.pid)
                 before = cpu_seconds(pid)
                 load = fire(wrk, url, script)
                 spent[kind] += cpu_seconds(pid) - before
@@ -106,7 +105,7 @@ def one_worker(wrk: str) -> Iterator[Row]:
             {
                 "ready": measured("ready", f"{ready}/ready"),
                 "read": measured("read", project),
-                "uncached": measured("uncached", gateway, folder / "in_turns.lua"),
+                "uncached": measured("uncached", uncached, folder / "in_turns.lua"),
                 "raw": lambda: raw_commits(raw),
                 "create": measured("create", f"{gateway}/api/v1/tasks", folder / "post.lua"),
             },
@@ -244,16 +243,20 @@ def seeded_project(gateway: str) -> str:
     return f"{gateway}/api/v1/projects/READ"
 
 
-def seed_uncached(gateway: str) -> None:
-    """Create UNCACHED projects with 100 tasks each."""
-    with httpx2.Client(base_url=f"{gateway}/api/v1", timeout=120) as client:
-        for first in range(1, UNCACHED + 1, PROJECTS_AT_ONCE):
-            patches: list[dict[str, Any]] = []
-            for number in range(first, first + PROJECTS_AT_ONCE):
-                fields = {"name": f"Project {number}"}
-                patches.append({"op": "create_project", "key": f"READ{number}", "ref": f"$p{number}", "fields": fields})
-                patches += [{"op": "create_task", "project": f"$p{number}", "fields": TASK_FIELDS}] * 100
-            client.post("/planner/apply", json={"summary": "Projects to read", "patches": patches}).raise_for_status()
+@contextmanager
+def keeping_nothing(folder: Path) -> Iterator[tuple[str, int]]:
+    """Serve UNCACHED projects with 100 tasks each, all made from the database whenever they are read; give URL and process."""
+    folder.mkdir()
+    wrapper = [sys.executable, "-m", "tests.benchmarks.keeping_nothing"]
+    with gateway_process(database_url(folder), folder=folder, wrapper=wrapper, LOG_LEVEL="ERROR") as (gateway, process):
+        patches: list[dict[str, Any]] = []
+        for number in range(1, UNCACHED + 1):
+            fields = {"name": f"Project {number}"}
+            patches.append({"op": "create_project", "key": f"READ{number}", "ref": f"$p{number}", "fields": fields})
+            patches += [{"op": "create_task", "project": f"$p{number}", "fields": TASK_FIELDS}] * 100
+        body = {"summary": "Projects to read", "patches": patches}
+        httpx2.post(f"{gateway}/api/v1/planner/apply", json=body, timeout=120).raise_for_status()
+        yield gateway, process.pid
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from core.services.projects import ProjectJson
 from core.services.tasks import update_task
 from core.settings import Settings
 from core.wiring import Orchestrator
-from http_api.ready import Ready, ReadyProjects
+from http_api.ready import CACHED_BYTES, Ready, ReadyProjects
 from schemas.tasks import TaskUpdate
 from tests.support.http import data, refused
 
@@ -121,7 +121,7 @@ async def bodies(*finding: Awaitable[Ready | None]) -> list[bytes | None]:
 
 
 async def test_reads_that_wait_together_share_the_next_read_and_each_project_is_read_once_in_it() -> None:
-    store, projects = Store(), ReadyProjects()
+    store, projects = Store(), ReadyProjects(CACHED_BYTES)
     store.revisions = {"A": 1, "B": 2}
     first = asyncio.create_task(bodies(projects.find(store.context(), "A")))
     await asyncio.sleep(0)
@@ -137,7 +137,7 @@ async def test_reads_that_wait_together_share_the_next_read_and_each_project_is_
 
 
 async def test_workspaces_are_read_apart() -> None:
-    store, projects = Store(), ReadyProjects()
+    store, projects = Store(), ReadyProjects(CACHED_BYTES)
     store.revisions = {"A": 1}
     store.open.set()
 
@@ -147,7 +147,7 @@ async def test_workspaces_are_read_apart() -> None:
 
 
 async def test_a_failure_reaches_all_who_waited_and_nobody_who_comes_later() -> None:
-    store, projects = Store(), ReadyProjects()
+    store, projects = Store(), ReadyProjects(CACHED_BYTES)
     store.revisions = {"A": 1}
     store.open.set()
     store.failure = StorageBusy()
@@ -160,7 +160,7 @@ async def test_a_failure_reaches_all_who_waited_and_nobody_who_comes_later() -> 
 
 
 async def test_a_caller_who_leaves_takes_nothing_from_the_others() -> None:
-    store, projects = Store(), ReadyProjects()
+    store, projects = Store(), ReadyProjects(CACHED_BYTES)
     store.revisions = {"A": 1}
     leaving, staying = (asyncio.create_task(projects.find(store.context(), "A")) for _ in range(2))
     await asyncio.sleep(0)
@@ -187,7 +187,7 @@ async def test_what_was_used_longest_ago_goes_when_there_is_no_room() -> None:
 
 
 async def test_a_scope_is_asked_for_though_somebody_else_may_read() -> None:
-    projects = ReadyProjects()
+    projects = ReadyProjects(CACHED_BYTES)
     ctx: Any = SimpleNamespace(principal=Principal(subject="blind", workspace="default", scopes=frozenset()))
 
     with pytest.raises(Forbidden):
