@@ -21,6 +21,8 @@ def read_json(text: str) -> Any:
     Raises:
         NotJson: it is not JSON, names a key twice in one object, or holds NaN, a number that is too large, or too many levels.
     """
+    if text.startswith("\ufeff"):  # json.loads tells of it, a decoder only that it finds no value
+        raise NotJson("is not valid JSON: Unexpected UTF-8 BOM (decode using utf-8-sig) at line 1, column 1")
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:

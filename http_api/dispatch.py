@@ -32,7 +32,7 @@ class Dispatch:
         if scope["type"] == "http":
             path: str = scope["path"]
             for pattern, route in self._routes.get((scope["method"], path.count("/")), ()):
-                if found := pattern.fullmatch(path):
+                if found := pattern.match(path):
                     scope["route"], scope["path_params"] = route, found.groupdict()
                     response = await route.answer(Request(scope, receive, send))
                     await response(scope, receive, send)

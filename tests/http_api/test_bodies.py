@@ -61,6 +61,12 @@ def test_a_parse_error_names_its_place_and_repeats_nothing() -> None:
     assert "secret" not in refusal.value.message
 
 
+def test_a_byte_order_mark_is_named(api: httpx2.Client) -> None:
+    answer = api.post("/projects", content=b'\xef\xbb\xbf{"name": "a"}', headers=JSON)
+
+    assert "Unexpected UTF-8 BOM" in refused(answer, 400, "MALFORMED_BODY")["message"]
+
+
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", "multipart/form-data"]
 )
