@@ -88,7 +88,7 @@ async def test_keys_are_completed_in_resources_and_prompts(tmp_path: Path, era: 
 
         projects = await completed(ResourceTemplateReference(uri="orchestrator://projects/{key}"), "key", "w")
         tasks = await completed(ResourceTemplateReference(uri="orchestrator://tasks/{key}"), "key", "WEB-")
-        sets = await completed(ResourceTemplateReference(uri="orchestrator://patch-sets/{id}"), "id", applied["id"][:8])
+        sets = await completed(ResourceTemplateReference(uri="orchestrator://patch-sets/{id}"), "id", applied["id"][:-2])
         prompted = await completed(PromptReference(name="weekly_review"), "project", "")
         unknown = await completed(PromptReference(name="plan_project"), "goal", "x")
 
