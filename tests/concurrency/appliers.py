@@ -65,7 +65,8 @@ STEPS: dict[str, tuple[int, set[ErrorCode]]] = {
     "delete": (4, set()),
     "link": (5, STALE | {ErrorCode.DEPENDENCY_CYCLE}),
     "move": (5, STALE | {ErrorCode.DEPENDENCY_CYCLE, ErrorCode.INVALID_HIERARCHY}),
-    "undo_move": (4, STALE | {ErrorCode.DEPENDENCY_CYCLE, ErrorCode.INVALID_HIERARCHY}),
+    # Another's move may have put the task back where it was: then there is nothing left to take back.
+    "undo_move": (4, STALE | {ErrorCode.DEPENDENCY_CYCLE, ErrorCode.INVALID_HIERARCHY, ErrorCode.INVALID_PATCH}),
     "shift": (4, STALE | {ErrorCode.DELETED_RESOURCE, ErrorCode.INVALID_PATCH}),
 }
 
