@@ -15,8 +15,8 @@ from tests.core.patches.world import World
 Patches = list[dict[str, Any]]
 few = st.lists(operations, min_size=1, max_size=3)
 deletions = st.lists(st.sampled_from([{"op": "delete_task", "task": f"WEB-{number}"} for number in (2, 5, 8)]), max_size=1)
-# They follow from the status, which is compared.
-CONSEQUENCES = ("completed_at", "claimed_by", "claim_expires_at")
+# They follow from the status and from whether it is deleted, which are compared: a set may restore and delete a task again.
+CONSEQUENCES = ("completed_at", "claimed_by", "claim_expires_at", "deleted_at")
 
 
 def tried(world: World, patches: Patches, **options: Any) -> Plan | None:
