@@ -136,7 +136,7 @@ async def test_a_proposal_is_applied_or_rejected(store: Store) -> None:
         id = await store.proposed(f"Task {number}")
         before = await store.applied()
 
-        outcomes = await store.deliver(lambda door: door.apply_proposal(id), lambda door: door.reject(id), times=8)  # noqa: B023
+        outcomes = await store.deliver(lambda door: door.apply_proposal(id), lambda door: door.reject(id), times=8)  # noqa: B023  # at once
 
         applied, rejected = said(outcomes[0::4] + outcomes[1::4]), said(outcomes[2::4] + outcomes[3::4])
         if await store.state(id) == "applied":

@@ -96,7 +96,7 @@ def comparable(found: dict[str, Any] | list[Any]) -> Any:
 async def answered(way: Any, request: Request, route: StrictRoute, body: Any) -> Any:
     try:
         return comparable(await way(request, route, body))
-    except Exception as refused:  # noqa: BLE001  # what a dependency raises, both ways
+    except Exception as refused:  # noqa: BLE001  # any failure must be the same both ways, whatever it is
         return type(refused), str(refused)
 
 

@@ -10,4 +10,4 @@ def missing(reason: str) -> NoReturn:
     """End a test that lacks something: it fails with REQUIRE_SERVICES=1, as in CI, and is skipped with the reason elsewhere."""
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(reason)
-    pytest.skip(reason)
+    pytest.skip(reason)  # a user's machine may have neither server nor browser

@@ -128,7 +128,7 @@ def test_a_diff_is_exactly_what_differs_between_the_two_states(sets: Sets, data:
         }.get(change.action, (True, True))
         for name, value in after.get(item, {}).items():
             if name == "shown_depends_on" and "depends_on" in change.fields:
-                assert sorted(change.fields["depends_on"]["after"] or ()) == value  # type: ignore[type-var, arg-type]  # keys
+                assert sorted(change.fields["depends_on"]["after"] or ()) == value  # type: ignore[type-var, arg-type]  # JSON: a list of keys
             elif name in change.fields and name != "depends_on":
                 assert change.fields[name]["after"] == value
             elif item in before and name not in EDGES:

@@ -166,9 +166,9 @@ def test_pages_of_json_are_those_of_models(database: Database, limit: int) -> No
     cursor: str | None = None
     while not keys or cursor:
         place: dict[str, Any] = {"today": TODAY, "limit": limit, "cursor": cursor}
-        shown, following = database.read(lambda tx: tx.outline(web.id, **place))  # noqa: B023
+        shown, following = database.read(lambda tx: tx.outline(web.id, **place))  # noqa: B023  # runs at once
         at = cursor
-        ((as_json, cursor),) = database.read(lambda tx: tx.outlines_json([(web.id, at)], today=TODAY, limit=limit))  # noqa: B023
+        ((as_json, cursor),) = database.read(lambda tx: tx.outlines_json([(web.id, at)], today=TODAY, limit=limit))  # noqa: B023  # at once
         assert cursor == following
         assert orjson.loads(orjson.dumps(as_json, option=orjson.OPT_UTC_Z)) == [task.model_dump(mode="json") for task in shown]
         keys += [task.key for task in shown]

@@ -115,7 +115,7 @@ def test_the_outline_is_the_same_in_pages(database: Database, limit: int) -> Non
     cursor: str | None = None
     while not found or cursor:
         at = cursor
-        page, cursor = database.read(lambda tx: tx.outline(project_id, today=TODAY, limit=limit, cursor=at))  # noqa: B023
+        page, cursor = database.read(lambda tx: tx.outline(project_id, today=TODAY, limit=limit, cursor=at))  # noqa: B023  # runs at once
         assert 0 < len(page) <= limit
         found += page
 
@@ -142,7 +142,7 @@ def test_an_outline_cursor_belongs_to_its_project(database: Database) -> None:
 
     for project_id, given in ((api.id, cursor), (web.id, "nonsense")):
         with pytest.raises(InvalidCursor):
-            database.read(lambda tx: tx.outline(project_id, today=TODAY, limit=1, cursor=given))  # noqa: B023
+            database.read(lambda tx: tx.outline(project_id, today=TODAY, limit=1, cursor=given))  # noqa: B023  # runs at once
 
 
 def test_subtasks_are_the_direct_live_children_in_order(database: Database) -> None:
