@@ -1,4 +1,4 @@
-"""The life of a patch set: proposed, applied once, rejected, superseded, rebased, reverted."""
+"""The life of a patch set: proposed, applied once, rejected, superseded, rebased."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from core.context import Context, Principal, Scope
 from core.errors import ConcurrentUpdate, DomainError, Forbidden, IdempotencyKeyReused, InvalidPatch, NotFound, PatchSetClosed
-from core.services import claiming, history, patch_sets, projects, reverting, tasks
+from core.services import claiming, history, patch_sets, projects, tasks
 from core.services.answers import validation_answer
 from core.wiring import Orchestrator
 from schemas.changes import ApplyResponse, ValidationResponse
@@ -313,75 +313,6 @@ def test_a_rejected_proposal_stays_closed(ctx: Context, web: ApplyResponse) -> N
     assert rejected.proposal.reason == "not now"
     with pytest.raises(PatchSetClosed):
         patch_sets.apply_proposal(ctx, proposal.id)
-
-
-def test_a_revert_gives_back_the_state_and_the_history_grows(ctx: Context, web: ApplyResponse) -> None:
-    before = projects.get_hierarchy(ctx, "WEB").tasks
-    applied = patch_sets.apply_patch_set(
-        ctx,
-        a_set(
-            {"op": "update_task", "task": "WEB-2", "fields": {"status": "done", "tags": ["x"], "links": {"gh": "1"}}},
-            {"op": "delete_task", "task": "WEB-4"},
-            {"op": "move_task", "task": "WEB-3", "parent": None, "before": "WEB-1"},
-        ),
-    )
-
-    reverting.revert_patch_set(ctx, applied.patch_set_id or "")
-
-    after = projects.get_hierarchy(ctx, "WEB").tasks
-    hidden = {"revision", "updated_at", "children"}
-    assert [task.model_dump(exclude=hidden) for task in after] == [task.model_dump(exclude=hidden) for task in before]
-    past = history.list_history(ctx, "WEB", PatchSetQuery())
-    assert past.total == 4
-    assert past.patch_sets[0].reverts == [applied.patch_set_id]
-
-
-def test_a_revert_is_refused_when_what_it_would_put_back_has_changed(ctx: Context, web: ApplyResponse) -> None:
-    applied = patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login")))
-    tasks.update_task(ctx, "WEB-2", TaskUpdate(title="Sign-in"))
-
-    with pytest.raises(ConcurrentUpdate) as refusal:
-        reverting.revert_patch_set(ctx, applied.patch_set_id or "")
-
-    assert [(c.base, c.current, c.proposed) for c in refusal.value.conflicts] == [("Login", "Sign-in", "Auth")]
-
-
-def test_reverting_the_creation_of_a_project_removes_it_with_its_tasks(ctx: Context) -> None:
-    created = patch_sets.apply_patch_set(
-        ctx,
-        a_set(
-            {"op": "create_project", "ref": "$p", "fields": {"name": "Side Job"}},
-            {"op": "create_task", "project": "$p", "ref": "$t", "fields": {"title": "One"}},
-            {"op": "create_task", "parent": "$t", "fields": {"title": "Two"}},
-        ),
-    )
-
-    undone = reverting.revert_patch_set(ctx, created.patch_set_id or "")
-    redone = reverting.revert_patch_set(ctx, undone.patch_set_id or "")
-
-    assert undone.totals.deleted == 3
-    assert redone.totals.restored == 3
-    assert [task.title for task in projects.get_project(ctx, "SJ", include_tasks=True).tasks or []] == ["One", "Two"]
-
-
-def test_a_set_that_only_commented_cannot_be_reverted(ctx: Context, web: ApplyResponse) -> None:
-    commented = tasks.add_comment(ctx, "WEB-2", "Nice")
-
-    with pytest.raises(InvalidPatch):
-        reverting.revert_patch_set(ctx, commented.effect.patch_set_id or "")
-
-
-def test_only_an_applied_set_can_be_reverted(ctx: Context, web: ApplyResponse) -> None:
-    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
-
-    with pytest.raises(PatchSetClosed) as still_open:
-        reverting.revert_patch_set(ctx, proposal.id)
-    patch_sets.reject_patch_set(ctx, proposal.id)
-    with pytest.raises(PatchSetClosed) as rejected:
-        reverting.revert_patch_set(ctx, proposal.id)
-
-    assert still_open.value.details[0].hint == "apply or reject it"
-    assert rejected.value.details[0].hint == "it changed nothing, so there is nothing to take back"
 
 
 def test_an_unknown_patch_set_is_not_found(ctx: Context) -> None:

@@ -12,14 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.context import Context
-from core.errors import ConcurrentUpdate, DeletedResource, InvalidPatch, NotFound, ValidationFailed
+from core.errors import ConcurrentUpdate, DeletedResource, InvalidPatch, NotFound, PatchSetClosed, ValidationFailed
 from core.services import history, patch_sets, projects, reverting, tasks
 from schemas.changes import ApplyResponse
 from schemas.patches import PatchSet, PatchSetQuery
 from schemas.projects import ProjectCreate
+from schemas.tasks import TaskUpdate
 from tests.core.patches.test_laws import patch_sets as random_sets
 from tests.core.patches.test_past import narrow_gaps
 from tests.core.services.test_laws import apply, normal, opened, stored, template
+from tests.core.services.test_patch_sets import a_set, rename
 
 __all__ = ["template"]
 
@@ -43,6 +45,75 @@ def hierarchy(ctx: Context, key: str = "WEB", at: int | None = None) -> dict[str
         return [bare(item) for item in value] if isinstance(value, list) else value
 
     return bare(projects.get_hierarchy(ctx, key, revision=at).model_dump(mode="json"))  # type: ignore[no-any-return]
+
+
+def test_a_revert_gives_back_the_state_and_the_history_grows(ctx: Context, web: ApplyResponse) -> None:
+    before = projects.get_hierarchy(ctx, "WEB").tasks
+    applied = patch_sets.apply_patch_set(
+        ctx,
+        a_set(
+            {"op": "update_task", "task": "WEB-2", "fields": {"status": "done", "tags": ["x"], "links": {"gh": "1"}}},
+            {"op": "delete_task", "task": "WEB-4"},
+            {"op": "move_task", "task": "WEB-3", "parent": None, "before": "WEB-1"},
+        ),
+    )
+
+    reverting.revert_patch_set(ctx, applied.patch_set_id or "")
+
+    after = projects.get_hierarchy(ctx, "WEB").tasks
+    hidden = {"revision", "updated_at", "children"}
+    assert [task.model_dump(exclude=hidden) for task in after] == [task.model_dump(exclude=hidden) for task in before]
+    past = history.list_history(ctx, "WEB", PatchSetQuery())
+    assert past.total == 4
+    assert past.patch_sets[0].reverts == [applied.patch_set_id]
+
+
+def test_a_revert_is_refused_when_what_it_would_put_back_has_changed(ctx: Context, web: ApplyResponse) -> None:
+    applied = patch_sets.apply_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+    tasks.update_task(ctx, "WEB-2", TaskUpdate(title="Sign-in"))
+
+    with pytest.raises(ConcurrentUpdate) as refusal:
+        reverting.revert_patch_set(ctx, applied.patch_set_id or "")
+
+    assert [(c.base, c.current, c.proposed) for c in refusal.value.conflicts] == [("Login", "Sign-in", "Auth")]
+
+
+def test_reverting_the_creation_of_a_project_removes_it_with_its_tasks(ctx: Context) -> None:
+    created = patch_sets.apply_patch_set(
+        ctx,
+        a_set(
+            {"op": "create_project", "ref": "$p", "fields": {"name": "Side Job"}},
+            {"op": "create_task", "project": "$p", "ref": "$t", "fields": {"title": "One"}},
+            {"op": "create_task", "parent": "$t", "fields": {"title": "Two"}},
+        ),
+    )
+
+    undone = reverting.revert_patch_set(ctx, created.patch_set_id or "")
+    redone = reverting.revert_patch_set(ctx, undone.patch_set_id or "")
+
+    assert undone.totals.deleted == 3
+    assert redone.totals.restored == 3
+    assert [task.title for task in projects.get_project(ctx, "SJ", include_tasks=True).tasks or []] == ["One", "Two"]
+
+
+def test_a_set_that_only_commented_cannot_be_reverted(ctx: Context, web: ApplyResponse) -> None:
+    commented = tasks.add_comment(ctx, "WEB-2", "Nice")
+
+    with pytest.raises(InvalidPatch):
+        reverting.revert_patch_set(ctx, commented.effect.patch_set_id or "")
+
+
+def test_only_an_applied_set_can_be_reverted(ctx: Context, web: ApplyResponse) -> None:
+    proposal = patch_sets.propose_patch_set(ctx, a_set(rename("WEB-2", "Login")))
+
+    with pytest.raises(PatchSetClosed) as still_open:
+        reverting.revert_patch_set(ctx, proposal.id)
+    patch_sets.reject_patch_set(ctx, proposal.id)
+    with pytest.raises(PatchSetClosed) as rejected:
+        reverting.revert_patch_set(ctx, proposal.id)
+
+    assert still_open.value.details[0].hint == "apply or reject it"
+    assert rejected.value.details[0].hint == "it changed nothing, so there is nothing to take back"
 
 
 def test_going_back_to_a_revision_is_one_set_and_reverting_it_is_redo(ctx: Context, web: ApplyResponse) -> None:
