@@ -72,7 +72,7 @@ class Context:
     approval: "ApprovalMeans | None" = None  # how a caller who applies something approved it
     attempt: Attempt | None = None  # set when the caller named this call by a key, so that it is done once
     joined: Joined | None = None  # set while such a call runs: all its writes are one transaction
-    is_short: bool = False  # among calls that wait for one another, so none may read a whole project
+    is_short: bool = False  # among calls that wait for one another, so none may read a whole project; the last field (_BUT_LAST)
 
     def without_key(self) -> "Context":
         """Return the context of a step that the caller's key does not stand for."""
