@@ -45,12 +45,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse_head()
             self.send_400_response("")
+        elif self._in_head and self._timer is None and not self.transport.is_closing():
+            self._close_after(HEAD_SECONDS)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if not self._in_head:  # a further request of this connection
             self._in_head, self._head_bytes = True, 0
-            self._close_after(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
         self._in_head = False

@@ -64,6 +64,16 @@ def test_a_head_that_does_not_end_ends_the_connection(impatient: str) -> None:
     assert said(impatient) == b""
 
 
+def test_neither_does_it_stay_open_for_a_further_head_that_does_not_end(impatient: str) -> None:
+    whole = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    began = time.monotonic()
+
+    answer = said(impatient, whole, b"GET /health HTTP/1.1\r\nHost: loc", pause=0.2)
+
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+    assert time.monotonic() - began < 4  # before a connection that is only kept alive would be closed
+
+
 @pytest.mark.parametrize("size", [80_000, 3_000_000])
 def test_a_head_that_is_too_large_is_refused(impatient: str, size: int) -> None:
     answer = said(impatient, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Big: " + b"a" * size + b"\r\n\r\n")
