@@ -35,14 +35,6 @@ class MalformedBody(DomainError):
     code = ErrorCode.MALFORMED_BODY
 
 
-class RequestWithBody(Request):
-    """A request whose body has been read already."""
-
-    def __init__(self, request: Request, content: bytes) -> None:
-        vars(self).update(vars(request))  # headers and query have been read as well
-        self.content = content
-
-
 class StrictRoute(APIRoute):
     """A route that refuses unknown and repeated query parameters, and reads its JSON body strictly.
 
@@ -62,18 +54,20 @@ class StrictRoute(APIRoute):
         """Return what the function of this route answers."""
         if request.scope["query_string"]:
             _check_query(request.query_params, self._known, self._lists)
-        body: Any = ABSENT
-        if self._reads:
-            request, body = await self._read(request)
+        body = await self._read(request) if self._reads else ABSENT
         arguments = await self._arguments.find(request, body, request.app.dependency_overrides)
         response: Response = await self._arguments.call(**arguments)
         return response
 
-    async def _read(self, request: Request) -> tuple[Request, Any]:
-        """Return the request with its body, and the JSON in it."""
-        declared = dict(request.scope["headers"]).get(b"content-type")
+    async def _read(self, request: Request) -> Any:
+        """Return the JSON in the body, which as it was sent is kept in the request's state."""
+        scope = request.scope
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-type")
         _check_media_type(declared)
-        content = await read_body(request)
+        limit = MAX_LARGE_BODY_BYTES if scope["path"] in LARGE_BODIES else MAX_BODY_BYTES
+        content = await read_bounded(request.receive, limit, headers, is_here=scope["state"].get("body_is_here", False))
+        scope["state"]["body"] = content
         if content and declared is None:
             raise UnsupportedMediaType
         value = await parse(content) if content else ABSENT
@@ -81,7 +75,7 @@ class StrictRoute(APIRoute):
             _require_empty(value)
         elif not content and self.body_field.field_info.is_required():
             raise MalformedBody("The body is empty; send a JSON object.")
-        return RequestWithBody(request, content), value
+        return value
 
     def _query_names(self) -> tuple[frozenset[str], frozenset[str]]:
         """Return the parameters that are known, and those of them that may be repeated."""
@@ -137,12 +131,6 @@ def _check_media_type(declared: bytes | None) -> None:
     media_type = declared.partition(b";")[0].strip().lower()
     if media_type != b"application/json" and not (media_type.startswith(b"application/") and media_type.endswith(b"+json")):
         raise UnsupportedMediaType
-
-
-async def read_body(request: Request) -> bytes:
-    """Return the whole body; some routes take larger ones."""
-    limit = MAX_LARGE_BODY_BYTES if request.scope["path"] in LARGE_BODIES else MAX_BODY_BYTES
-    return await read_bounded(request.stream(), limit, request.headers)
 
 
 async def parse(content: bytes) -> Any:

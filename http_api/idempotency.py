@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 
 from core.context import Context
 from core.idempotency import Attempt
-from http_api.bodies import PARSE_ASIDE_BYTES, RequestWithBody
+from http_api.bodies import PARSE_ASIDE_BYTES
 from http_api.dependencies import request_context
 from schemas.primitives import IDEMPOTENCY_KEY
 
@@ -37,8 +37,8 @@ async def write_context(
     ctx = await request_context(request)  # called, for a dependency of a dependency costs as much as the rest of this one
     preferred = preferences(prefer) if prefer else set[str]()
     if "return=minimal" in preferred and "dry_run" not in request.query_params:
-        request.state.minimal = True  # the edge leaves the body out
-    request.state.deferred = "respond-async" in preferred
+        request.scope["state"]["minimal"] = True  # the edge leaves the body out
+    request.scope["state"]["deferred"] = "respond-async" in preferred
     if idempotency_key is None:
         return ctx
     return replace(ctx, attempt=Attempt(idempotency_key, await _fingerprint(request)))
@@ -55,7 +55,7 @@ WriteContext = Annotated[Context, Depends(write_context)]
 
 async def _fingerprint(request: Request) -> str:
     """Return a hash of what is asked for: method, path, query, `If-Match`, and the body as sent."""
-    content = request.content if isinstance(request, RequestWithBody) else b""  # other routes read no body
+    content = request.scope["state"].get("body", b"")  # some routes read none
     place = [request.method, request.url.path, request.url.query, request.headers.get("if-match", "")]
     asked = b"\0".join([*(part.encode() for part in place), content])
     if len(asked) > PARSE_ASIDE_BYTES:

@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.auth import bearer
+from core.bodies import CallerGone
 from core.errors import DomainError
 from core.origins import foreign
 from core.settings import Auth, Settings
@@ -39,6 +40,7 @@ SAFE_TOKEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 SHORT_PREFIX = "/api/"
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/docs", "/openapi.json"})  # all others need a caller
 UNCOUNTED_PATHS = OPEN_PATHS | {"/metrics"}  # asked by machines that watch, however busy the server is
+GONE = (ClientDisconnect, CallerGone)
 CLIENT_GONE = 499  # what servers write into their log when nobody waits for the answer any more
 SHOWN_PATH = 500
 # `/api/...` without a version is deprecated since this version named `/api/v1/...` canonical (RFC 9745).
@@ -91,78 +93,78 @@ class Edge:
         request_id = named.decode() if SAFE_TOKEN.fullmatch(named) else f"{_ids.getrandbits(64):016x}"
         inner = canonical(scope)
         inner["state"] = {**scope.get("state", {}), "request_id": request_id, "bodiless": scope["method"] == "HEAD"}
-        request = Request(inner, receive)
         answer = Answer(send, inner, given, scope["method"], request_id)
         answer.headers += self.cors.headers(given.get(b"origin"))
         if self.sunset and inner["path"] != scope["path"] and inner["path"].startswith(API_PREFIX):
             answer.headers += self._successor(scope["path"], inner["path"])
         try:
-            await self._answer(request, given, answer)
-        except ClientDisconnect:
+            await self._answer(inner, receive, given, answer)
+        except GONE:
             answer.status = CLIENT_GONE
         finally:
             self._record(scope, inner, answer, perf_counter() - began)
 
-    async def _answer(self, request: Request, given: Mapping[bytes, bytes], answer: "Answer") -> None:
+    async def _answer(self, scope: Scope, receive: Receive, given: Mapping[bytes, bytes], answer: "Answer") -> None:
         try:
-            response = await self._refused(request, given, answer)
+            response = await self._refused(scope, given, answer)
             app = self.app if response is None else response
-            await app(request.scope, request.receive, answer)
-        except ClientDisconnect:
+            await app(scope, receive, answer)
+        except GONE:
             raise
         except Exception as failure:  # noqa: BLE001  the last place that can turn a bug into an answer
             if answer.status is None and isinstance(failure, DomainError | RequestValidationError):
-                response = errors.answer(request, failure)
+                response = errors.answer(Request(scope), failure)
             else:
-                response = unexpected(request, failure)
+                response = unexpected(Request(scope), failure)
             if answer.status is None:
-                await response(request.scope, request.receive, answer)
+                await response(scope, receive, answer)
 
-    async def _refused(self, request: Request, given: Mapping[bytes, bytes], answer: "Answer") -> Response | None:
+    async def _refused(self, scope: Scope, given: Mapping[bytes, bytes], answer: "Answer") -> Response | None:
         """Return the answer to a request that does not get as far as a route."""
-        if (foreign := self._foreign(request, given)) is not None:
-            return refusal(request, foreign)
-        if request.method == "OPTIONS" and b"origin" in given and b"access-control-request-method" in given:
-            return self.cors.preflight(request)
-        path = request.scope["path"]
+        if (foreign := self._foreign(scope, given)) is not None:
+            return refusal(Request(scope), foreign)
+        if scope["method"] == "OPTIONS" and b"origin" in given and b"access-control-request-method" in given:
+            return self.cors.preflight(Request(scope))
+        path: str = scope["path"]
         if path in OPEN_PATHS:
             return None
-        stranger = await self._stranger(request)
-        if path not in UNCOUNTED_PATHS and (taken := await self._taken(request, known=stranger is None)) is not None:
+        stranger = await self._stranger(scope, given)
+        if path not in UNCOUNTED_PATHS and (taken := await self._taken(scope, known=stranger is None)) is not None:
             answer.headers += taken.headers
             if not taken.allowed:
                 message = f"Too many calls; the next one is answered in {taken.wait} s."
                 detail = error_detail(ErrorCode.RATE_LIMIT_EXCEEDED, message)
-                return refusal(request, detail, {"Retry-After": str(taken.wait)})
-        return None if stranger is None else refusal(request, stranger)
+                return refusal(Request(scope), detail, {"Retry-After": str(taken.wait)})
+        return None if stranger is None else refusal(Request(scope), stranger)
 
-    async def _stranger(self, request: Request) -> ErrorDetail | None:
+    async def _stranger(self, scope: Scope, given: Mapping[bytes, bytes]) -> ErrorDetail | None:
         """Find out who is calling, for the routes; return the refusal of those nobody knows."""
+        credential = bearer(given.get(b"authorization", b"").decode("latin-1"))
         try:
-            request.state.principal = await self.orchestrator.authenticate(bearer(request.headers.get("authorization")))
+            scope["state"]["principal"] = await self.orchestrator.authenticate(credential)
         except DomainError as refused:
             return refused.detail()
         return None
 
-    async def _taken(self, request: Request, *, known: bool) -> Taken | None:
+    async def _taken(self, scope: Scope, *, known: bool) -> Taken | None:
         """Count the call, for its principal or else for the address it comes from; None where nothing is limited."""
-        policy = self.limits.policy(request.method, request.scope["path"])
+        policy = self.limits.policy(scope["method"], scope["path"])
         if policy is None:
             return None
         if known and self.settings.auth is not Auth.NONE:
-            principal = request.state.principal
+            principal = scope["state"]["principal"]
             caller = f"{principal.workspace}/{principal.subject}"
         else:
-            caller = address_of(request.scope.get("client"))
+            caller = address_of(scope.get("client"))
         return await self.limits.take(policy, caller)
 
-    def _foreign(self, request: Request, given: Mapping[bytes, bytes]) -> ErrorDetail | None:
+    def _foreign(self, scope: Scope, given: Mapping[bytes, bytes]) -> ErrorDetail | None:
         """Refuse what a page on another site could make a browser send to this machine."""
         if not self.on_loopback:  # callers must show credentials there, which no foreign page has
             return None
         host, origin = given.get(b"host", b"").decode("latin-1"), given.get(b"origin")
         shown = None if origin is None else origin.decode("latin-1")
-        why = foreign(host, shown, scheme=request.scope["scheme"], allowed=self.settings.cors_origins)
+        why = foreign(host, shown, scheme=scope["scheme"], allowed=self.settings.cors_origins)
         return None if why is None else error_detail(ErrorCode.FORBIDDEN, why)
 
     def _successor(self, asked: str, path: str) -> RawHeaders:

@@ -63,6 +63,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self.scope["state"]["body_is_here"] = True
         self._stay()
 
     def on_response_complete(self) -> None:

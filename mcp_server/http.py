@@ -8,12 +8,12 @@ The MCP library and its session manager are loaded by the first request.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from core.auth import bearer
-from core.bodies import read_bounded
+from core.bodies import CallerGone, Receive, read_bounded
 from core.errors import DomainError
 from core.origins import foreign
 from core.wiring import Orchestrator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mcp_server.server import OrchestratorServer
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -148,16 +147,11 @@ class Endpoint:
         return server
 
 
-class _Gone(Exception):
-    """The client has left before its message was whole."""
-
-
 async def _post(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a message once all of it is here; the library would hang up on one that is too large, unread."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     try:
-        content = await read_bounded(_chunks(receive), MAX_BODY, headers)
-    except _Gone:
+        content = await read_bounded(receive, MAX_BODY, dict(scope["headers"]))
+    except CallerGone:
         return
     except DomainError as refused:
         await refuse(send, STATUS[refused.code], f"{refused.code}: {refused.message}")
@@ -170,16 +164,6 @@ async def _post(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         return await receive() if message is None else message
 
     await app(scope, receive_read, send)
-
-
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        yield message.get("body", b"")
-        more = message.get("more_body", False)
 
 
 def _with_caller(handle: App) -> App:
