@@ -38,8 +38,8 @@ class Arguments:
         self.call: Callable[..., Any] = dependant.call
         self._inner = [(inner.name, Arguments(inner)) for inner in dependant.dependencies]
         self._path = [(field.name, field.alias, field) for field in dependant.path_params]
-        self._query = _Given(dependant.query_params, attrgetter("query_params"))
-        self._headers = _Given(dependant.header_params, attrgetter("headers"))
+        self._query = _Given(dependant.query_params, attrgetter("query_params")) if dependant.query_params else None
+        self._headers = _Given(dependant.header_params, attrgetter("headers")) if dependant.header_params else None
         self._header_names = frozenset(field.alias.lower().encode() for field in dependant.header_params)
         self._body = dependant.body_params[0] if dependant.body_params else None
         self._request_name = dependant.request_param_name
@@ -73,8 +73,10 @@ class Arguments:
         for name, alias, field in self._path:
             values[name], wrong = field.validate(request.path_params[alias], {}, loc=("path", alias))
             errors += wrong
-        errors += self._query.read(request, values, given=bool(request.scope["query_string"]))
-        errors += self._headers.read(request, values, given=not self._header_names.isdisjoint(sent))
+        if self._query is not None:
+            errors += self._query.read(request, values, given=bool(request.scope["query_string"]))
+        if self._headers is not None:
+            errors += self._headers.read(request, values, given=not self._header_names.isdisjoint(sent))
         if self._body is not None:
             if body is ABSENT:
                 values[self._body.name] = self._body.get_default()
