@@ -65,31 +65,28 @@ class StoreExecutor:
         """
         self._meter.wait()
         try:
-            return await self._run(fn, long=long)
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + PATIENCE_SECONDS
+            in_context = partial(contextvars.copy_context().run, fn)
+            while True:
+                call = self._call(loop, in_context, long)
+                try:
+                    return await call
+                except StorageBusy:
+                    if loop.time() >= deadline:
+                        raise
+                await asyncio.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311  # jitter
         finally:
             self._meter.done()
 
-    async def _run(self, fn: Callable[[], T], *, long: bool) -> T:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE_SECONDS
-        context = contextvars.copy_context()
-        while True:
-            call = self._call(partial(context.run, fn), long)
-            try:
-                return await call
-            except StorageBusy:
-                if loop.time() >= deadline:
-                    raise
-            await asyncio.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311  # jitter
-
-    def _call(self, fn: Callable[[], T], long: bool) -> "asyncio.Future[T]":
+    def _call(self, loop: asyncio.AbstractEventLoop, fn: Callable[[], T], long: bool) -> "asyncio.Future[T]":
         if not long:
-            return self._thread.call(fn) if self._thread else asyncio.wrap_future(self._pool.submit(fn))
+            return self._thread.call(loop, fn) if self._thread else asyncio.wrap_future(self._pool.submit(fn), loop=loop)
         if not self._long_places.acquire(blocking=False):
             raise StorageBusy("Too many long reads are waiting; try again in a moment.")
         call = self._pool.submit(fn)
         call.add_done_callback(lambda _: self._long_places.release())
-        return asyncio.wrap_future(call)
+        return asyncio.wrap_future(call, loop=loop)
 
     def close(self) -> None:
         """Let the running calls end; refuse the waiting ones."""
@@ -132,9 +129,8 @@ class StoreThread:
         self._lock = threading.Lock()
         self._closed = False
 
-    def call(self, fn: Callable[[], T]) -> "asyncio.Future[T]":
-        """Run `fn` when its turn comes; the future belongs to the running event loop."""
-        loop = asyncio.get_running_loop()
+    def call(self, loop: asyncio.AbstractEventLoop, fn: Callable[[], T]) -> "asyncio.Future[T]":
+        """Run `fn` when its turn comes; the future belongs to `loop`, the running one."""
         future: asyncio.Future[T] = loop.create_future()
         with self._lock:
             if self._closed:
