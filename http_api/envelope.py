@@ -26,7 +26,10 @@ API_VERSION = "1.0.0"
 # Answers belong to one caller and are checked again before each use.
 REVALIDATE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Origin"}
 
+NO_STORE = (b"cache-control", b"no-store")
+
 T = TypeVar("T")
+RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Metadata(Model):
@@ -105,15 +108,15 @@ def found(ctx: Context, data: BaseModel, *, tag: str | None = None, revision: in
 
 def found_bytes(ctx: Context, body: bytes, *, tag: str) -> Response:
     """Answer a read with data that is JSON already."""
-    return _json(success_bytes(ctx, body, {}), 200, {"ETag": tag, **REVALIDATE})
+    return Json(success_bytes(ctx, body, {}), 200, [(b"etag", tag.encode()), *_REVALIDATE])
 
 
 def listed(ctx: Context, request: Request, page: Paging) -> Response:
     """Answer a list, with its pagination in the metadata and as `Link` (RFC 8288)."""
     body = dump(page)
     pagination = {name: getattr(page, name) for name in Paging.model_fields}
-    headers = {"ETag": digest_tag(body), "Link": links(request, page), **REVALIDATE}
-    return _json(success_bytes(ctx, body, {"pagination": pagination}), 200, headers)
+    headers = [*_raw({"ETag": digest_tag(body), "Link": links(request, page)}), *_REVALIDATE]
+    return Json(success_bytes(ctx, body, {"pagination": pagination}), 200, headers)
 
 
 def written(
@@ -146,8 +149,8 @@ def written(
     if isinstance(data, ApplyResponse) and replayed:
         data = data.model_copy(update={"replayed": True})
     body = dump(data)
-    tag = {} if revision is None else {"ETag": item_tag(body, revision)}
-    return _json(success_bytes(ctx, body, about), status, {"Cache-Control": "no-store", **tag, **(headers or {})})
+    raw = [NO_STORE] if revision is None else [NO_STORE, (b"etag", item_tag(body, revision).encode())]
+    return Json(success_bytes(ctx, body, about), status, raw + _raw(headers or {}))
 
 
 def proposed(ctx: Context, proposal: PatchSetDetail, *, warnings: Sequence[Issue] = (), dry_run: bool = False) -> Response:
@@ -162,8 +165,21 @@ PREVIEWED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _json(body: bytes, status: int, headers: Mapping[str, str]) -> Response:
-    return Response(body, status, headers, "application/json")
+class Json(Response):
+    """JSON that is ready to be sent, and so are its headers: the framework would encode each of them for each answer."""
+
+    media_type = "application/json"
+
+    def __init__(self, body: bytes, status: int, headers: RawHeaders) -> None:
+        self.body, self.status_code, self.background = body, status, None
+        self.raw_headers = [*headers, (b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+
+
+def _raw(headers: Mapping[str, str]) -> RawHeaders:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+_REVALIDATE = _raw(REVALIDATE)
 
 
 def digest_tag(data: bytes) -> str:
