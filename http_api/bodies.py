@@ -60,7 +60,7 @@ class StrictRoute(APIRoute):
         return response
 
     async def _read(self, request: Request) -> Any:
-        """Return the JSON in the body, which as it was sent is kept in the request's state."""
+        """Return the JSON in the body; the body itself is left in the state of the request, for fingerprints."""
         scope = request.scope
         headers = dict(scope["headers"])
         declared = headers.get(b"content-type")

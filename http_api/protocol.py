@@ -108,7 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self.scope["state"]["body_is_here"] = True
+        self.scope["state"]["body_is_here"] = True  # so whoever reads it needs no timer
         self._stay()
 
     def on_response_complete(self) -> None:

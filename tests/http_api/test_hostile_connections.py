@@ -59,6 +59,18 @@ def test_a_body_that_does_not_come_is_a_timeout(impatient: str) -> None:
     assert b"REQUEST_TIMEOUT" in answer
 
 
+def test_a_caller_who_leaves_before_the_body_is_whole_is_counted_and_not_answered(impatient: str) -> None:
+    with socket.create_connection(("127.0.0.1", urlsplit(impatient).port or 0)) as connection:
+        connection.sendall(POST + b"Content-Length: 100\r\n\r\n" + b'{"name"')
+    metrics = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+    for _ in range(50):
+        if b'method="POST",route="/api/v1/projects",status="499"' in said(impatient, metrics):
+            return
+        time.sleep(0.02)
+    pytest.fail("the call was not counted as one whose caller has left")
+
+
 def test_a_head_that_does_not_end_ends_the_connection(impatient: str) -> None:
     assert said(impatient, b"GET /health HTTP/1.1\r\nHost: loc") == b""
     assert said(impatient) == b""
