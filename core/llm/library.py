@@ -4,9 +4,11 @@ Importing it takes seconds and 160 MB, fetches a price list unless told not to, 
 imported by a start, and only from here. It is an extra (`ai`): everything else works without it.
 """
 
+import gc
 import importlib
 import logging
 import os
+import sys
 import threading
 from typing import Any
 
@@ -35,6 +37,7 @@ def load_library() -> Any:
     with _lock:  # two threads that import one package at once see half of it
         for name, value in OFFLINE.items():
             os.environ.setdefault(name, value)
+        is_new = "litellm" not in sys.modules
         try:
             library: Any = importlib.import_module("litellm")
         except ImportError as error:
@@ -44,6 +47,8 @@ def load_library() -> Any:
         library.suppress_debug_info = True
         for logger in LOGGERS:
             logging.getLogger(logger).setLevel(logging.CRITICAL)
+        if is_new:
+            gc.freeze()  # a pass of the collector that looks at all of it holds up every answer for a tenth of a second
         return library
 
 

@@ -56,6 +56,19 @@ def _until_loaded(log: Path) -> None:
         time.sleep(0.1)
 
 
+def test_no_pass_of_the_collector_looks_at_it_again() -> None:
+    program = (
+        "import gc; from core.llm.library import load_library; load_library()\n"
+        "print(gc.get_freeze_count()); load_library(); print(gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    frozen, still_frozen, left = map(int, ended.stdout.split())
+
+    assert frozen == still_frozen > 50_000
+    assert left < frozen / 10
+
+
 def test_the_first_lines_name_the_models_and_never_a_key(tmp_path: Path) -> None:
     for settings, told in (
         ({}, "rules, no AI"),
