@@ -119,12 +119,15 @@ def _written(column: Column[Any]) -> tuple[str, str]:
         place, value = '"%s"', name
     else:
         place, value = "%s", f"json_quote({name})"
-    return (
-        ("%s", f"CASE WHEN {name} IS NULL THEN 'null' ELSE printf('{place}', {value}) END") if column.nullable else (place, value)
-    )
+    if not column.nullable:
+        return place, value
+    if place != "%s":
+        value = f"printf('{place}', {value})"
+    return "%s", f"CASE WHEN {name} IS NULL THEN 'null' ELSE {value} END"
 
 
 STORED_JSON = _stored_json()
+_NO_PARENT, _NO_EDGES = b'"parent":null', b'"depends_on":[],"blocks":[]'
 
 
 def tasks_json(rows: Iterable[Row], around: Iterable[Around], today: Any) -> orjson.Fragment:
@@ -132,19 +135,14 @@ def tasks_json(rows: Iterable[Row], around: Iterable[Around], today: Any) -> orj
     parts: list[bytes] = []
     for row, (parent, depends_on, blocks, waits) in zip(rows, around, strict=True):
         begin, middle, end = row[-1]
-        parts += (
-            b"," if parts else b"[",
-            begin,
-            b'"parent":null' if parent is None else b'"parent":' + orjson.dumps(parent),
-            middle,
-            b'"depends_on":',
-            orjson.dumps(depends_on) if depends_on else b"[]",
-            b',"blocks":',
-            orjson.dumps(blocks) if blocks else b"[]",
-            _state_json(row[_BASIS_OF_STATE], waits, today),
-            end,
-        )
-    return orjson.Fragment(b"".join((*parts, b"]")) if parts else b"[]")
+        state = _state_json(row[_BASIS_OF_STATE], waits, today)
+        if depends_on or blocks:
+            edges = b'"depends_on":' + orjson.dumps(depends_on) + b',"blocks":' + orjson.dumps(blocks)
+        else:
+            edges = _NO_EDGES
+        parts += (b",", begin, _NO_PARENT if parent is None else b'"parent":' + orjson.dumps(parent), middle, edges, state, end)
+    parts[:1] = [b"["]
+    return orjson.Fragment(b"".join((*parts, b"]")))
 
 
 @lru_cache(maxsize=1_024)  # most tasks of a project are in one of a few states
