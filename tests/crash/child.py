@@ -26,7 +26,7 @@ from tests.crash.workload import apply, opened
 
 COMMIT, ACKNOWLEDGE = "COMMIT", "ACKNOWLEDGE"
 # Where a process dies: before the nth statement (or row, where a statement runs once per row) that begins so.
-POINTS: dict[str, tuple[str, int]] = {
+POINTS: dict[str, tuple[str | tuple[str, ...], int]] = {
     "after_begin": ("SELECT", 1),
     "before_projects": ("UPDATE projects", 1),
     "between_projects": ("UPDATE projects", 2),
@@ -39,7 +39,7 @@ POINTS: dict[str, tuple[str, int]] = {
     "between_touched_projects": ("INSERT INTO patch_set_projects", 2),
     "before_changes": ("INSERT INTO patch_set_changes", 1),
     "between_changes": ("INSERT INTO patch_set_changes", 4),
-    "before_sequence": ("UPDATE patch_sets", 1),
+    "before_sequence": (("UPDATE patch_sets", "SELECT coalesce(max(patch_sets.seq)"), 1),  # on PostgreSQL, on SQLite
     "before_commit": (COMMIT, 1),
     "after_commit_before_acknowledging": (ACKNOWLEDGE, 1),
 }
@@ -63,7 +63,7 @@ class _Watch:
 
     order: Order
     armed: bool = False
-    seen: dict[str, int] = field(default_factory=dict)
+    seen: dict[str | tuple[str, ...], int] = field(default_factory=dict)
     steps: int = 0
 
     def statement(self, sql: str) -> None:

@@ -89,7 +89,7 @@ class History(Naming):
         self.put_patch_set(record)
         by_key = {row[1]: row[0] for row in self.named_rows(record.base_revisions, PROJECTS_BY_ID, PROJECTS_BY_KEY)}
         touched = [(by_key[key], revision) for key, revision in record.base_revisions.items() if key in by_key]
-        self.insert_many(patch_set_projects, touched, lambda item: (self.workspace, record.id, *item, None))
+        self.insert_many(patch_set_projects, ((self.workspace, record.id, *item, None) for item in touched))
 
     def put_patch_set(self, record: PatchSetRecord) -> None:
         """Insert or replace the row of a patch set that is not applied yet; which projects it touches is written next."""

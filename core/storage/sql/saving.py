@@ -5,7 +5,7 @@ changed since the plan was made is compared in the statement itself; a differenc
 `SerialisationFailure`, and the whole transaction runs again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -13,13 +13,13 @@ from sqlalchemy import Table, bindparam, delete, func, literal_column, select, u
 
 from core.patches.past import RENUMBERING
 from core.patches.plan import Effects, Plan
-from core.patches.snapshot import ProjectRecord, Renumbering, TaskRecord
+from core.patches.snapshot import ProjectRecord, TaskRecord
 from core.storage.interface import PatchSetRecord
 from core.storage.sql.failures import SerialisationFailure
 from core.storage.sql.history import History
 from core.storage.sql.rounds import Known, Saved
 from core.storage.sql.rows import comment_row, project_row, task_row
-from core.storage.sql.session import WORKSPACE, Row, Statement
+from core.storage.sql.session import WORKSPACE, Row, Statement, dump_json
 from core.storage.sql.tables import (
     comments,
     dependencies,
@@ -31,7 +31,6 @@ from core.storage.sql.tables import (
     tasks,
 )
 from core.storage.sql.watching import CHANNEL
-from schemas.changes import Change
 from schemas.patches import ProposalState
 
 _FIXED = frozenset({"workspace_id", "id", "key", "number", "project_id", "created_by", "created_at"})
@@ -106,18 +105,22 @@ class Saving(History):
         if self.part is not None and _only_creates_tasks(plan):
             record.seq = self._next_seq(self.part.known(self.workspace))
             self.part.hold(self.workspace, record, plan)
-            return record
-        self.write_plans([(record, plan)])
-        if self.locking:
+        elif self.locking:
+            self.write_plans([(record, plan)])
             self.rows(LOCK_SEQUENCE)
-        ((record.seq,),) = self.rows(TAKE_SEQ, i=record.id)
+            ((record.seq,),) = self.rows(TAKE_SEQ, i=record.id)
+        else:  # nobody else writes, and to write the row again would take long where it holds thousands of patches
+            record.seq = self._latest_seq() + 1
+            self.write_plans([(record, plan)])
         return record
 
     def _next_seq(self, known: Known) -> int:
-        if known.seq is None:
-            ((known.seq,),) = self.rows(LATEST_SEQ)
-        known.seq += 1
+        known.seq = 1 + (self._latest_seq() if known.seq is None else known.seq)
         return known.seq
+
+    def _latest_seq(self) -> int:
+        ((latest,),) = self.rows(LATEST_SEQ)
+        return int(latest)
 
     def write_plans(self, saved: Sequence[Saved]) -> None:
         """Write plans that were made one after the other, table by table."""
@@ -142,7 +145,7 @@ class Saving(History):
             values = project_row(workspace, record, codec)
             return (*(values[place] for place in _PROJECT_PLACES), workspace, record.id, before)
 
-        self.insert_many(projects, new, lambda record: project_row(workspace, record, codec))
+        self.insert_many(projects, (project_row(workspace, record, codec) for record in new))
         if self.execute_many(UPDATE_PROJECTS, changed.values(), changed_row) != len(changed):
             raise SerialisationFailure
 
@@ -159,12 +162,12 @@ class Saving(History):
         def all_of(name: str) -> list[Any]:
             return [item for each in effects for item in getattr(each, name)]
 
-        self.insert_many(tasks, all_of("new_tasks"), lambda record: task_row(workspace, record, codec))
+        self.insert_many(tasks, (task_row(workspace, record, codec) for record in all_of("new_tasks")))
         self.execute_many(UPDATE_TASKS, all_of("changed_tasks"), changed_row)
         self.execute_many(RECOUNT_TASKS, all_of("recounted_tasks"), recounted_row)
         self.execute_many(DELETE_EDGES, all_of("removed_edges"), lambda edge: (workspace, *edge))
-        self.insert_many(dependencies, all_of("new_edges"), lambda edge: (workspace, *edge))
-        self.insert_many(comments, all_of("new_comments"), lambda comment: comment_row(workspace, comment, codec))
+        self.insert_many(dependencies, ((workspace, *edge) for edge in all_of("new_edges")))
+        self.insert_many(comments, (comment_row(workspace, comment, codec) for comment in all_of("new_comments")))
 
     def _save_tags(self, plans: Sequence[Plan]) -> None:
         workspace = self.workspace
@@ -176,15 +179,22 @@ class Saving(History):
             changed += [project for project in effects.changed_projects if project.id in retagged]
             changed += [task for task in effects.changed_tasks if task.id in retagged]
         self.execute_many(DELETE_TAGS, changed, lambda item: (workspace, item.id))
-        rows = [(workspace, tag, item.id) for item in (*tagged, *changed) for tag in item.tags]
-        self.insert_many(item_tags, rows, lambda row: row)
+        self.insert_many(item_tags, ((workspace, tag, item.id) for item in (*tagged, *changed) for tag in item.tags))
 
     def _save_history(self, applied: Sequence[tuple[str, Plan]]) -> None:
-        workspace, dumps, flag = self.workspace, orjson.dumps, self.codec.dump_flag
+        touched = [
+            (self.workspace, patch_set_id, project_id, *steps)
+            for patch_set_id, plan in applied
+            for project_id, steps in plan.effects.revisions.items()
+        ]
+        self.insert_many(patch_set_projects, touched)
+        self.insert_many(patch_set_changes, (row for item in applied for row in self._change_rows(*item)))
+        self.insert_many(patch_set_changes, (row for item in applied for row in self._renumbering_rows(*item)))
 
-        def change_row(item: tuple[str, int, Change, str, int]) -> Row:
-            patch_set_id, ordinal, change, project_id, revision = item
-            return (
+    def _change_rows(self, patch_set_id: str, plan: Plan) -> Iterator[Row]:
+        workspace, dumps, revisions = self.workspace, orjson.dumps, plan.effects.revisions
+        for ordinal, (change, project_id) in enumerate(zip(plan.changes, plan.change_projects, strict=True)):
+            yield (
                 workspace,
                 patch_set_id,
                 ordinal,
@@ -193,35 +203,21 @@ class Saving(History):
                 change.id,
                 change.key,
                 change.title,
-                revision,
+                revisions[project_id][1],
                 change.action._value_,
                 dumps(change.fields).decode(),
                 dumps(change.patch_indexes).decode(),
-                flag(change.cascaded),
+                self.codec.dump_flag(change.cascaded),
             )
 
-        def renumbering_row(item: tuple[str, int, Renumbering, int]) -> Row:
-            patch_set_id, number, renumbering, revision = item
+    def _renumbering_rows(self, patch_set_id: str, plan: Plan) -> Iterator[Row]:
+        for number, renumbering in enumerate(plan.effects.renumberings):
             steps = {task_id: {"before": old, "after": new} for task_id, (old, new) in renumbering.positions.items()}
             project_id, home = renumbering.project_id, renumbering.home
-            place = (project_id, RENUMBERING, home, home, "", revision, "renumbered", dumps(steps).decode())
-            return (workspace, patch_set_id, -1 - number, *place, "[]", flag(False))  # below zero: no answer shows it
-
-        touched, changes, renumberings = [], [], []
-        for patch_set_id, plan in applied:
-            revisions = plan.effects.revisions
-            touched += [(workspace, patch_set_id, project_id, *steps) for project_id, steps in revisions.items()]
-            changes += [
-                (patch_set_id, ordinal, change, project_id, revisions[project_id][1])
-                for ordinal, (change, project_id) in enumerate(zip(plan.changes, plan.change_projects, strict=True))
-            ]
-            renumberings += [
-                (patch_set_id, number, renumbering, revisions[renumbering.project_id][1])
-                for number, renumbering in enumerate(plan.effects.renumberings)
-            ]
-        self.insert_many(patch_set_projects, touched, lambda row: row)
-        self.insert_many(patch_set_changes, changes, change_row)
-        self.insert_many(patch_set_changes, renumberings, renumbering_row)
+            revision = plan.effects.revisions[project_id][1]
+            ordinal = -1 - number  # below zero: no answer shows it
+            place = (project_id, RENUMBERING, home, home, "", revision, "renumbered", dump_json(steps))
+            yield (self.workspace, patch_set_id, ordinal, *place, "[]", self.codec.dump_flag(False))
 
 
 def _only_creates_tasks(plan: Plan) -> bool:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import chain, islice
-from operator import itemgetter
 from typing import Any, TypeVar
 
 import orjson
@@ -38,8 +37,7 @@ from core.storage.sql.rounds import Known, Part
 from core.storage.sql.types import Json, encode_instant, parsed
 
 CHUNK = 1_000
-MANY_ROWS = 100
-ROWS_AT_ONCE = 50
+ROWS_AT_ONCE = (250, 25)
 Row = tuple[Any, ...]
 X = TypeVar("X")
 
@@ -149,13 +147,24 @@ WORKSPACE: BindParameter[str] = bindparam("workspace")
 
 
 @cache
-def _insert(table: Table, places: tuple[int, ...] | None = None, rows: int = 1) -> Statement:
-    """Return an insert of so many rows that takes the columns at these places, in the table's order; None means all."""
+def _insert(table: Table) -> Statement:
+    """Return an insert of one row that takes all columns in the table's order."""
+    return Statement(insert(table).values({column.name: bindparam(f"v_{column.name}") for column in table.c}))
+
+
+@lru_cache(maxsize=128)  # which columns are filled, and shared, varies with the rows
+def _insert_at_once(table: Table, shared: tuple[int, ...], own: tuple[int, ...], rows: int, dialect: Dialect) -> str:
+    """Return an insert of so many rows: of the columns at these places it takes what they share, then each row's own.
+
+    Written as text, for to compile as many parameters takes SQLAlchemy longer than SQLite needs for a thousand rows.
+    """
     columns = table.c.values()
-    taken = columns if places is None else [columns[place] for place in places]
-    return Statement(
-        insert(table).values([{column.name: bindparam(f"v{row}_{column.name}") for column in taken} for row in range(rows)])
-    )
+    names = [dialect.identifier_preparer.format_column(columns[place]) for place in (*shared, *own)]
+    marks = [str(bindparam(None, type_=columns[place].type).compile(dialect=dialect)) for place in (*shared, *own)]
+    line = f"({', '.join(marks[len(shared) :])})"
+    given = [*marks[: len(shared)], *(f"column{number}" for number in range(1, len(own) + 1))]
+    lines = ", ".join([line] * rows)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {', '.join(given)} FROM (VALUES {lines}) AS own"  # noqa: S608  # our own names
 
 
 class Session:
@@ -238,26 +247,35 @@ class Session:
         values["workspace"] = self.workspace
         return self._driver.execute(sql, [values[name] for name in names])
 
-    def insert_many(self, table: Table, items: Collection[X], row: Callable[[X], Row]) -> None:
-        """Insert `row(item)`, which has every column in the table's order, for each item.
+    def insert_many(self, table: Table, rows: Iterable[Row]) -> None:
+        """Insert rows that have every column in the table's order.
 
-        Many rows take less time by two roundabout ways. Columns that none of them fills are left out: for every
-        None it binds, SQLite's driver looks for an adapter. And a statement takes ROWS_AT_ONCE of them: SQLite
-        opens the table and its indexes once for each statement.
+        Many rows take less time by three roundabout ways. Columns that none of them fills are left out, and a value that
+        is the same in all is bound once: SQLite's driver takes its time for each. And a statement takes many of them:
+        SQLite opens the table and its indexes once for each statement.
         """
-        if len(items) < MANY_ROWS:
-            self.execute_many(_insert(table), items, row)
-            return
+        for batch in chunks(rows, CHUNK):  # thousands of rows never exist at once
+            rest = batch
+            for size in ROWS_AT_ONCE:
+                if len(rest) >= size:
+                    whole = len(rest) - len(rest) % size
+                    self._insert_at_once(table, rest[:whole], size)
+                    rest = rest[whole:]
+            self.execute_many(_insert(table), rest, _same)
+
+    def _insert_at_once(self, table: Table, rows: Sequence[Row], size: int) -> None:
         self._before_write()
-        for batch in chunks(items, CHUNK):  # thousands of rows never exist at once
-            rows = list(map(row, batch))
-            filled = tuple(place for place, values in enumerate(zip(*rows, strict=True)) if not _is_empty(values))
-            for group in chunks(map(itemgetter(*filled), rows), ROWS_AT_ONCE):
-                if len(group) == ROWS_AT_ONCE:
-                    sql, _, _ = _insert(table, filled, ROWS_AT_ONCE).compiled(self.codec.dialect)
-                    self._driver.execute(sql, list(chain.from_iterable(group)))
-                else:
-                    self.execute_many(_insert(table, filled), group, tuple)
+        shared: dict[int, Any] = {}
+        own: dict[int, Row] = {}
+        for place, values in enumerate(zip(*rows, strict=True)):
+            if _is_one_value(values):
+                shared[place] = values[0]
+            else:
+                own[place] = values
+        filled = {place: value for place, value in shared.items() if value is not None}
+        sql = _insert_at_once(table, tuple(filled), tuple(own), size, self.codec.dialect)
+        for group in chunks(zip(*own.values(), strict=True), size):
+            self._driver.execute(sql, [*filled.values(), *chain.from_iterable(group)])
 
     def execute_many(self, statement: Statement, items: Collection[X], row: Callable[[X], Sequence[Any]]) -> int:
         """Run a write once per item, with the positional values of `row(item)`; return how many rows were touched."""
@@ -274,8 +292,8 @@ class Session:
             cursor.close()
 
 
-def _is_empty(values: Sequence[Any]) -> bool:
-    return values[0] is None and values.count(None) == len(values)
+def _is_one_value(values: Row) -> bool:
+    return values[0] == values[-1] and values.count(values[0]) == len(values)
 
 
 def chunks(items: Iterable[X], size: int) -> Iterator[list[X]]:
