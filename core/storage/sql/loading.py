@@ -193,15 +193,22 @@ class _SnapshotLoader:
 
     def _project_records(self, names: Collection[str]) -> list[ProjectRecord]:
         known = self.session.known
-        records = [] if known is None else [known.projects[name] for name in names if name in known.projects]
+        if known is None:
+            return self._read_projects(names)
+        records = [known.projects[name] for name in names if name in known.projects]
         if len(records) < len(names):
-            unknown = names if known is None else [name for name in names if name not in known.projects]
-            for row in self.session.named_rows(unknown, PROJECTS_BY_ID, PROJECTS_BY_KEY):
-                record = project_record(row, self.session.codec)
-                records.append(record)
-                if known is not None:
-                    known.projects[record.id] = known.projects[record.key] = record
+            with self.session.apart():  # what a plan that is held back changes is known
+                unknown = self._read_projects([name for name in names if name not in known.projects])
+                last_positions = self.session.rows_among(LAST_IN_PROJECTS, [record.id for record in unknown])
+                known.last_positions.update({(project_id, None): last for project_id, last in last_positions})
+            for record in unknown:
+                known.projects[record.id] = known.projects[record.key] = record
+            records += unknown
         return records
+
+    def _read_projects(self, names: Collection[str]) -> list[ProjectRecord]:
+        rows = self.session.named_rows(names, PROJECTS_BY_ID, PROJECTS_BY_KEY)
+        return [project_record(row, self.session.codec) for row in rows]
 
     def _load_families(self) -> None:
         known = self.snapshot.tasks

@@ -34,7 +34,10 @@ Save = Callable[[Connection, str, Sequence[Saved]], None]  # writes plans of one
 
 @dataclass(slots=True)
 class Known:
-    """What a round knows of one workspace without asking: nobody else writes, and it forgets when it has written itself."""
+    """What a round knows of one workspace without asking: nobody else writes, and it forgets when it has written itself.
+
+    It knows at least the projects that plans held back have changed.
+    """
 
     projects: dict[str, ProjectRecord] = field(default_factory=dict)  # by id and by key
     last_positions: dict[Place, int | None] = field(default_factory=dict)  # None: no task there yet
@@ -113,9 +116,12 @@ class Part:
 
     def undo(self) -> None:
         """Leave nothing of this part."""
-        if len(self._round.held) > self._first:
-            del self._round.held[self._first :]
+        held = self._round.held
+        if len(held) > self._first:
+            del held[self._first :]
             self._round.known.clear()
+            for workspace, _, plan in held:
+                self.known(workspace).learn(plan)
         if self._has_savepoint:
             self._execute("ROLLBACK TO part")
             self.end()

@@ -6,7 +6,7 @@ then pass the dialect's `Codec` instead of SQLAlchemy's type processors.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache, cached_property, lru_cache
@@ -231,6 +231,15 @@ class Session:
     def known(self) -> Known | None:
         """What may be used without asking the database, in a round."""
         return None if self.part is None else self.part.known(self.workspace)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Read what no plan that a round holds back changes, without having those written first."""
+        part, self.part = self.part, None
+        try:
+            yield
+        finally:
+            self.part = part
 
     def _before_read(self) -> None:
         if self.part is not None:

@@ -101,6 +101,17 @@ def test_tasks_that_are_created_together_are_written_together(ctx: Context) -> N
     assert len([sql for sql in seen if sql.startswith(("SELECT", "SAVEPOINT"))]) < 5
 
 
+def test_tasks_of_several_projects_are_written_together(ctx: Context) -> None:
+    seen: list[str] = []
+
+    with ctx.storage.together():
+        ctx.write(lambda tx: tx.connection.connection.driver_connection.set_trace_callback(seen.append))  # type: ignore[attr-defined]
+        created = [create(ctx, f"Task {number}", project=("WEB", "APP")[number % 2]) for number in range(6)]
+
+    assert [task.key for task in created] == ["WEB-3", "APP-1", "WEB-4", "APP-2", "WEB-5", "APP-3"]
+    assert len([sql for sql in seen if sql.startswith("UPDATE projects")]) == 2
+
+
 def test_a_created_task_is_answered_as_it_is_stored(ctx: Context) -> None:
     fields: dict[str, Any] = {
         "description": "Größe",
