@@ -31,10 +31,12 @@ def patches_hash(patches: Sequence[Any]) -> str:
     Without free-form objects every member name is ASCII and every number a whole one; there sorted
     compact JSON is the RFC 8785 form already, and much faster to make.
     """
-    free_form = any(not isinstance(patch, dict) or _has_free_form(patch.get("fields")) for patch in patches)
-    data = rfc8785.dumps(list(patches)) if free_form else orjson.dumps(list(patches), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(data).hexdigest()
+    ready = [orjson.Fragment(rfc8785.dumps(patch)) if _has_free_form(patch) else patch for patch in patches]
+    return hashlib.sha256(orjson.dumps(ready, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _has_free_form(fields: Any) -> bool:
+def _has_free_form(patch: Any) -> bool:
+    if not isinstance(patch, dict):
+        return True
+    fields = patch.get("fields")
     return fields is not None and (not isinstance(fields, dict) or not _FREE_FORM.isdisjoint(fields))
