@@ -5,9 +5,9 @@ between before and after are moved, so a change costs at most one update per anc
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from core.patches.snapshot import TaskRecord
+from core.patches.snapshot import Place, TaskRecord
 from core.patches.state import WorkingState
 from schemas.primitives import TaskStatus
 
@@ -54,7 +54,8 @@ class _Counts:
         changed: Iterable[str] = state.task_causes
         if self._old_subtasks or carried:
             changed = dict.fromkeys([*changed, *self._old_subtasks, *carried])
-        deltas: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+        gone: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0])
+        come: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0])
         projects: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
         for task_id in changed:
             before, after = before_tasks.get(task_id), state.tasks[task_id]
@@ -73,16 +74,22 @@ class _Counts:
                 ):
                     continue
                 if old is not NOTHING:
-                    _walk(deltas, before_tasks, before.parent_id, old, -1)
-                    _add(total, old, -1)
+                    _add(gone[before.project_id, before.parent_id], old)
                 total[3] -= lived
                 total[4] -= lived and before.status is COMPLETED
             if new is not NOTHING:
-                _walk(deltas, state.tasks, after.parent_id, new, +1)
-                _add(total, new, +1)
+                _add(come[after.project_id, after.parent_id], new)
             total[3] += lives
             total[4] += lives and after.status is COMPLETED
-        for task_id, (count, completed, _) in deltas.items():
+        ancestors: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+        for places, tasks, sign in ((gone, before_tasks, -1), (come, state.tasks, +1)):
+            for (project_id, parent_id), contribution in places.items():
+                _add(projects[project_id], contribution, sign)
+                above = parent_id
+                while above is not None:
+                    _add(ancestors[above], contribution, sign)
+                    above = tasks[above].parent_id
+        for task_id, (count, completed, _) in ancestors.items():
             if count or completed:
                 task = self.state.own_quietly(task_id)
                 task.leaf_count += count
@@ -107,15 +114,7 @@ def _contribution(task: TaskRecord, subtasks: int) -> Contribution:
     return (1, int(task.status is COMPLETED), task.estimated_minutes or 0)
 
 
-def _walk(
-    deltas: dict[str, list[int]], tasks: Mapping[str, TaskRecord], parent_id: str | None, contribution: Contribution, sign: int
-) -> None:
-    while parent_id is not None:
-        _add(deltas[parent_id], contribution, sign)
-        parent_id = tasks[parent_id].parent_id
-
-
-def _add(numbers: list[int], contribution: Contribution, sign: int) -> None:
+def _add(numbers: list[int], contribution: Sequence[int], sign: int = 1) -> None:
     leaves, completed, minutes = contribution
     numbers[0] += sign * leaves
     numbers[1] += sign * completed

@@ -90,7 +90,7 @@ def _created_lines(created: Sequence[Change]) -> Iterator[Line]:
     for change in created:
         if change.kind is TASK:
             children[_home(change)].append(change)
-    known = {change.key for change in created}
+    known = {change.key for change in created if change.key in children}
     for change in created:
         if change.kind is PROJECT:
             yield from _tree([change], children)
@@ -113,7 +113,8 @@ def _tree(roots: Sequence[Change], children: Mapping[str, list[Change]], indent:
 
 def _home(change: Change) -> str:
     """Return the key of what a new task hangs under: its parent, else its project."""
-    return str(_after(change, "parent") or change.key.rpartition("-")[0])
+    parent = change.fields.get("parent")
+    return change.key.rpartition("-")[0] if parent is None else str(parent["after"])
 
 
 def _in_order(tasks: list[Change]) -> list[Change]:

@@ -57,11 +57,12 @@ def _missing(selected: set[int], count: int) -> list[Issue]:
 
 def parse_patches(raw: Sequence[Any]) -> ParsedPatches:
     """Return the sound patches of `raw` and every issue of form."""
-    parsed = ParsedPatches(refs=_declared_refs(raw))
+    refs, repeating = _declared_refs(raw)
+    parsed = ParsedPatches(refs=refs)
     for index, patch in enumerate(find_patches(raw) or map(read_patch, raw, count())):
         wrong = patch if isinstance(patch, list) else []
-        if taken := _taken_ref(index, raw[index], parsed.refs):
-            wrong = [*wrong, taken]
+        if index in repeating:
+            wrong = [*wrong, _taken_ref(index, raw[index]["ref"], refs)]
         if wrong or isinstance(patch, list):
             parsed.issues += wrong
             parsed.mentions += _mentions(index, raw[index], {issue.path for issue in wrong})
@@ -70,14 +71,11 @@ def parse_patches(raw: Sequence[Any]) -> ParsedPatches:
     return parsed
 
 
-def _taken_ref(index: int, item: Any, refs: Mapping[str, int]) -> Issue | None:
-    """Return the issue of a creation, sound or not, whose ref an earlier one declares."""
-    if not _declares_ref(item) or refs[item["ref"]] == index:
-        return None
+def _taken_ref(index: int, ref: str, refs: Mapping[str, int]) -> Issue:
     return Issue(
         path=f"/patches/{index}/ref",
         code=ErrorCode.INVALID_PATCH,
-        message=f"{item['ref']} is already created by patch {refs[item['ref']]}",
+        message=f"{ref} is already created by patch {refs[ref]}",
         hint="give each new item its own ref",
         patch_index=index,
     )
@@ -95,14 +93,12 @@ def _mentions(index: int, item: Any, reported: set[str]) -> list[Mention]:
     ]
 
 
-def _declared_refs(raw: Sequence[Any]) -> dict[str, int]:
-    """Return which creation declares each ref first, whether or not its form is sound."""
+def _declared_refs(raw: Sequence[Any]) -> tuple[dict[str, int], set[int]]:
+    """Return which creation declares each ref first, whether or not its form is sound, and which ones repeat a ref."""
     refs: dict[str, int] = {}
+    repeating: set[int] = set()
     for index, item in enumerate(raw):
-        if _declares_ref(item):
-            refs.setdefault(item["ref"], index)
-    return refs
-
-
-def _declares_ref(item: Any) -> bool:
-    return isinstance(item, dict) and isinstance(item.get("ref"), str) and item.get("op") in CREATING_OPS
+        declares = isinstance(item, dict) and isinstance(item.get("ref"), str) and item.get("op") in CREATING_OPS
+        if declares and refs.setdefault(item["ref"], index) != index:
+            repeating.add(index)
+    return refs, repeating

@@ -27,9 +27,10 @@ def place_for_creation(
     beside_path = "/before" if patch.before else "/after"
     if not same_project(state, index, project.id, parent, anchor, beside_path):
         return None
-    named = "parent" in patch.model_fields_set
-    if not anchor_fits(state, index, anchor, parent.id if parent else None, beside_path, named=named):
-        return None
+    if anchor is not None:
+        named = "parent" in patch.model_fields_set
+        if not anchor_fits(state, index, anchor, parent.id if parent else None, beside_path, named=named):
+            return None
     return project, parent, anchor
 
 
@@ -38,13 +39,15 @@ def parent_and_anchor(
 ) -> tuple[TaskRecord | None, TaskRecord | None, bool]:
     """Return the named parent and anchor, and whether all names given were sound."""
     found_parent = state.live_task(parent, index, "/parent") if parent is not None else None
+    if before is None and after is None:
+        return found_parent, None, parent is None or found_parent is not None
     found_before = state.live_task(before, index, "/before") if before is not None else None
     found_after = state.live_task(after, index, "/after") if after is not None else None
     if before is not None and after is not None:
         state.issue(ErrorCode.VALIDATION_ERROR, index, "/after", "cannot be given together with before", "keep one of the two")
         return None, None, False
     anchor = found_before or found_after
-    sound = (parent is None or found_parent is not None) and ((before is None and after is None) or anchor is not None)
+    sound = (parent is None or found_parent is not None) and anchor is not None
     return found_parent, anchor, sound
 
 
@@ -67,11 +70,9 @@ def same_project(
     return False
 
 
-def anchor_fits(
-    state: WorkingState, index: int, anchor: TaskRecord | None, parent_id: str | None, path: str, *, named: bool
-) -> bool:
+def anchor_fits(state: WorkingState, index: int, anchor: TaskRecord, parent_id: str | None, path: str, *, named: bool) -> bool:
     """Whether the anchor is where the patch means to go: under the parent it has `named`, else where its author saw it."""
-    if anchor is None or (named and anchor.parent_id == parent_id):
+    if named and anchor.parent_id == parent_id:
         return True
     touch(state, index, anchor, "parent", path, relies=True)
     if anchor.parent_id == parent_id:

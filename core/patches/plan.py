@@ -187,10 +187,15 @@ def _creation_order(state: WorkingState, creations: Mapping[int, CreateTask | Cr
 
 
 def _is_ordered(creations: Mapping[int, CreateTask | CreateProject], by_name: Mapping[str, int]) -> bool:
+    checked: set[tuple[str | None, ...]] = set()  # places that many creations name
     for index, patch in creations.items():
-        for name in _place_names(patch):
-            if by_name.get(name, -1) >= index:
-                return False
+        if patch.op == "create_task":
+            place = (patch.project, patch.parent, patch.before, patch.after)
+            if place not in checked:
+                checked.add(place)
+                for name in _place_names(patch):
+                    if by_name.get(name, -1) >= index:
+                        return False
     return True
 
 

@@ -40,6 +40,8 @@ NO_SYSTEM_FIELDS: Mapping[str, Any] = {}
 def play(state: WorkingState, index: int, patch: Patch) -> None:
     """Change the working state as the patch says, or report why it cannot."""
     match patch.op:
+        case "create_task":  # first, as thousands of them are a budget
+            create_task(state, index, patch)
         case "create_project":
             create_project(state, index, patch)
         case "update_project":
@@ -48,8 +50,6 @@ def play(state: WorkingState, index: int, patch: Patch) -> None:
             delete_project(state, index, patch)
         case "restore_project":
             restore_project(state, index, patch)
-        case "create_task":
-            create_task(state, index, patch)
         case "update_task":
             update_task(state, index, patch)
         case "move_task":
@@ -153,11 +153,13 @@ def create_task(state: WorkingState, index: int, patch: CreateTask) -> None:
     project = state.own_project_quietly(project.id)  # it only gives a number away
     number = project.next_number
     project.next_number += 1
-    key, parent_id = f"{project.key}-{number}", parent.id if parent else None
+    key = f"{project.key}-{number}"
+    parent_id, depth = (None, 0) if parent is None else (parent.id, parent.depth + 1)
     # by position, as names take twice as long: 10,000 of these are a budget
-    task = TaskRecord(state.ids.new_id(), key, number, project.id, parent_id, 0, 0, "", state.author, state.now, state.now)
+    task = TaskRecord(state.ids.new_id(), key, number, project.id, parent_id, 0, depth, "", state.author, state.now, state.now)
     state.add_task(task, index)
-    state.created_by_patch[index] = task.id
+    if patch.depends_on:
+        state.created_by_patch[index] = task.id
     if patch.ref:
         state.refs[patch.ref] = (TASK, task.id)
     apply_task_fields(state, index, task, patch.fields)
@@ -201,7 +203,7 @@ def move_task(state: WorkingState, index: int, patch: MoveTask) -> None:
         parent_id = anchor.parent_id if anchor else task.parent_id
     if not same_project(state, index, task.project_id, parent, anchor, beside_path):
         return
-    if not anchor_fits(state, index, anchor, parent_id, beside_path, named=named):
+    if anchor is not None and not anchor_fits(state, index, anchor, parent_id, beside_path, named=named):
         return
     touch(state, index, task, "parent", relies=not named and anchor is None)
     position = _system(state, index).get("position")

@@ -67,22 +67,24 @@ def _check_depths(state: WorkingState, max_depth: int) -> None:
     reported: set[int] = set()
     for task_id, causes in list(state.task_causes.items()):
         task = state.tasks[task_id]
-        parent = state.tasks[task.parent_id] if task.parent_id else None
-        _set_depth(state, task, _depth_of(state, parent), causes[-1], max_depth, reported)
+        depth = _depth_of(state, task)
+        if depth != task.depth or depth > max_depth:
+            _set_depth(state, task, depth, causes[-1], max_depth, reported)
         if task_id in state.moved:
             for item in state.below(task_id):
                 child = state.tasks[item]
-                depth = _depth_of(state, state.tasks[child.parent_id or ""])
+                depth = _depth_of(state, child)
                 if depth != child.depth or depth > max_depth:
                     _set_depth(state, child, depth, state.moved[task_id], max_depth, reported)
 
 
-def _depth_of(state: WorkingState, parent: TaskRecord | None) -> int:
-    """Return the depth below `parent`, counted on the final tree."""
+def _depth_of(state: WorkingState, task: TaskRecord) -> int:
+    """Return the depth of a task, counted on the final tree."""
     depth = 0
-    while parent is not None:
+    parent_id = task.parent_id
+    while parent_id is not None:
         depth += 1
-        parent = state.tasks[parent.parent_id] if parent.parent_id else None
+        parent_id = state.tasks[parent_id].parent_id
     return depth
 
 

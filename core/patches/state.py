@@ -14,7 +14,7 @@ from core.patches.keys import FreeKeys
 from core.patches.parse import ParsedPatches
 from core.patches.places import Places
 from core.patches.snapshot import CommentRecord, ProjectRecord, Snapshot, TaskRecord
-from core.patches.touches import lost
+from core.patches.touches import PROJECT, TASK, lost
 from schemas.changes import EntityKind
 from schemas.errors import ErrorCode, Issue, Severity
 
@@ -56,7 +56,7 @@ class WorkingState:
         self.comments: list[tuple[int, CommentRecord]] = []
         self.added_edges: dict[tuple[str, str], int] = {}
         self.removed_edges: dict[tuple[str, str], int] = {}
-        self.created_by_patch: dict[int, str] = {}  # index of a create_task -> id
+        self.created_by_patch: dict[int, str] = {}  # index of a create_task that waits for others -> id
         self.linked: dict[tuple[str, str], tuple[int, str]] = {}  # new dependency -> patch and path
         self.quiet: dict[str, TaskRecord] = {}  # only counters, depth or position differ, which is no change
         self.bad_schemas: set[str] = set()  # projects whose new task_schema is no schema
@@ -164,14 +164,12 @@ class WorkingState:
 
     def find_project(self, name: str, index: int, path: str) -> ProjectRecord | None:
         """Return the named project, or None after reporting why not."""
-        project_id = (
-            self._by_ref(name, EntityKind.PROJECT, index, path) if name.startswith("$") else self._project_id(name, index, path)
-        )
+        project_id = self.snapshot.project_names.get(name) or self._new_project_id(name, index, path)
         return self.projects[project_id] if project_id else None
 
     def find_task(self, name: str, index: int, path: str) -> TaskRecord | None:
         """Return the named task, or None after reporting why not."""
-        task_id = self._by_ref(name, EntityKind.TASK, index, path) if name.startswith("$") else self._task_id(name, index, path)
+        task_id = self.snapshot.task_names.get(name) or self._new_task_id(name, index, path)
         return self.tasks[task_id] if task_id else None
 
     def live_project(self, name: str, index: int, path: str) -> ProjectRecord | None:
@@ -240,17 +238,19 @@ class WorkingState:
             )
         return None  # else its creation is malformed, and that has been reported
 
-    def _project_id(self, name: str, index: int, path: str) -> str | None:
-        found = self.new_keys.get(name.upper()) or self.snapshot.project_names.get(name)
+    def _new_project_id(self, name: str, index: int, path: str) -> str | None:
+        if name[0] == "$":
+            return self._by_ref(name, PROJECT, index, path)
+        found = self.new_keys.get(name.upper())
         if found is None:
             self._unknown("project", name, index, path)
         return found
 
-    def _task_id(self, name: str, index: int, path: str) -> str | None:
-        found = self.snapshot.task_names.get(name)
-        if found is None:
-            self._unknown("task", name, index, path)
-        return found
+    def _new_task_id(self, name: str, index: int, path: str) -> str | None:
+        if name[0] == "$":
+            return self._by_ref(name, TASK, index, path)
+        self._unknown("task", name, index, path)
+        return None
 
     def _unknown(self, kind: str, name: str, index: int, path: str) -> None:
         nearest = self.snapshot.suggestions.get(name)

@@ -95,6 +95,16 @@ def test_depth_is_limited_on_the_final_tree() -> None:
     assert "level 2" in issue.message
 
 
+def test_a_new_task_too_deep_is_refused() -> None:
+    world = World(max_depth=1)
+    world.apply({"op": "create_project", "key": "WEB", "fields": {"name": "W"}}, create("a", ref="$a"), create("b", parent="$a"))
+
+    issue = only_issue(world.plan(create("c", parent="WEB-2")).issues)
+
+    assert issue.code == ErrorCode.INVALID_HIERARCHY
+    assert "level 2" in issue.message
+
+
 def test_moving_takes_the_subtree_along(world: World) -> None:
     world.apply({"op": "move_task", "task": "WEB-1", "parent": "WEB-4"})
 

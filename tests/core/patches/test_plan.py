@@ -5,6 +5,7 @@ import gc
 import pytest
 
 from core.collector import collector_paused
+from core.patches.changes import TASK_FIELDS
 from schemas.changes import Action
 from schemas.errors import ErrorCode
 from tests.core.patches.builders import create, only_issue, update
@@ -161,6 +162,31 @@ def test_a_creation_lists_only_what_was_set(world: World) -> None:
     assert change.provisional
     assert set(change.fields) == {"title", "tags", "parent", "position"}
     assert change.fields["tags"]["after"] == ["a"]
+
+
+def test_a_creation_lists_all_that_was_set(world: World) -> None:
+    fields = {
+        "title": "x",
+        "description": "All of it",
+        "acceptance_criteria": ["works"],
+        "status": "done",
+        "priority": "high",
+        "tags": ["a"],
+        "assignee": "ann",
+        "start_date": "2026-05-01",
+        "due_date": "2026-05-02",
+        "estimated_minutes": 30,
+        "actual_minutes": 0,
+        "links": {"jira": "X-1"},
+        "custom": {"team": "red"},
+    }
+    changes = world.plan(create("x", parent="WEB-1", depends_on=["WEB-4"], fields=fields)).changes
+
+    listed = {name: sides["after"] for name, sides in changes[0].fields.items()}
+    made = {"status": "completed", "completed_at": "2026-03-01T09:02:00Z", "parent": "WEB-1", "depends_on": ["WEB-4"]}
+    assert listed == fields | made | {"position": listed["position"]}
+    never_new = {"claimed_by", "claim_expires_at"}
+    assert list(listed) == [*(name for name in TASK_FIELDS if name not in never_new), "parent", "position", "depends_on"]
 
 
 @pytest.mark.parametrize(
