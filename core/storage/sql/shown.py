@@ -43,6 +43,7 @@ CLOSED = frozenset(status.value for status in CLOSED_STATUSES)
 State = tuple[bool, bool, int]  # is_ready, is_overdue, progress
 # Keys of the parent, of what a task depends on and of what it blocks; whether it or an ancestor depends on something open.
 Around = tuple[str | None, Sequence[str], Sequence[str], bool]
+ALONE: Around = None, (), (), False
 
 
 def record_row(record: TaskRecord) -> Row:
@@ -86,7 +87,7 @@ def task_values(row: Sequence[Any], around: Around, today: Any) -> dict[str, Any
     """Return the fields of a task, from a row of SHOWN_COLUMNS."""
     parent, depends_on, blocks, waits = around
     state = state_of(*row[_BASIS_OF_STATE], waits=waits, today=today)
-    return dict(zip(_FIELDS, _IN_ORDER((*row, parent, depends_on, blocks, *state)), strict=False))
+    return dict(zip(_FIELDS, _IN_ORDER((*row, parent, list(depends_on), list(blocks), *state)), strict=False))
 
 
 def task_model(row: Sequence[Any], around: Around, today: Any) -> Task:
@@ -142,7 +143,8 @@ def tasks_json(rows: Iterable[Row], around: Iterable[Around], today: Any) -> orj
             edges = _NO_EDGES
         parts += (b",", begin, _NO_PARENT if parent is None else b'"parent":' + orjson.dumps(parent), middle, edges, state, end)
     parts[:1] = [b"["]
-    return orjson.Fragment(b"".join((*parts, b"]")))
+    parts.append(b"]")
+    return orjson.Fragment(b"".join(parts))
 
 
 @lru_cache(maxsize=1_024)  # most tasks of a project are in one of a few states
