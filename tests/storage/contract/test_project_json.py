@@ -159,6 +159,21 @@ def test_the_json_has_what_follows_from_neighbours_ancestors_and_the_day(databas
     assert all(value not in (None, [], {}) for name, value in shown["WEB-17"] if name not in ("depends_on", "deleted_at"))
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_in_a_long_list_the_one_edge_that_leaves_it_is_shown(database: Database, ctx: Context, waits: bool) -> None:
+    web, other = project(), project("OPS")
+    tasks, elsewhere = [task(web) for _ in range(30)], task(other)
+    ends = tasks[20].id, elsewhere.id
+    database.create([web, other], [*tasks, elsewhere], new_edges=[ends if waits else ends[::-1]])
+
+    shown = projects.get_project(ctx, "WEB", include_tasks=True).tasks or []
+
+    assert [(item.depends_on, item.blocks) for item in shown if item.key != tasks[20].key] == [([], [])] * 29
+    assert (shown[20].depends_on, shown[20].blocks) == ((["OPS-1"], []) if waits else ([], ["OPS-1"]))
+    assert [item.key for item in shown if not item.is_ready] == ([tasks[20].key] if waits else [])
+    assert projects.get_project_json(ctx, "WEB").body.decode() == model_json(ctx)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 8, 13, 100])
 def test_pages_of_json_are_those_of_models(database: Database, limit: int) -> None:
     web, tasks = store_plan(database)
