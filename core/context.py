@@ -78,9 +78,9 @@ class Context:
         """Return the context of a step that the caller's key does not stand for."""
         return replace(self, attempt=None)
 
-    def read(self, work: "Callable[[Transaction], T]") -> T:
-        """Return `work(tx)` on one consistent state of the caller's workspace."""
-        return (self.joined or self.storage).read(self.principal.workspace, work)
+    def read(self, work: "Callable[[Transaction], T]", *, snapshot: bool = True) -> T:
+        """Return `work(tx)` on one consistent state of the caller's workspace; see `Storage.read`."""
+        return (self.joined or self.storage).read(self.principal.workspace, work, snapshot=snapshot)
 
     def write(self, work: "Callable[[Transaction], T]") -> T:
         """Return `work(tx)` once its effects are committed; it may be run again, so it has no side effects."""

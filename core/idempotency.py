@@ -86,8 +86,8 @@ class Joined:
             self._tx = self._begin()
         return self._tx
 
-    def read(self, workspace: str, work: "Callable[[Transaction], T]") -> T:
-        return self._storage.read(workspace, work) if self._tx is None else work(self._tx)
+    def read(self, workspace: str, work: "Callable[[Transaction], T]", *, snapshot: bool = True) -> T:
+        return self._storage.read(workspace, work, snapshot=snapshot) if self._tx is None else work(self._tx)
 
     def write(self, _workspace: str, work: "Callable[[Transaction], T]") -> T:
         tx = self.begin()

@@ -75,8 +75,8 @@ class _LazyStorage:
         finally:
             store.close()
 
-    def read(self, workspace: str, work: "Callable[[Transaction], T]") -> T:
-        return self._open().read(workspace, work)
+    def read(self, workspace: str, work: "Callable[[Transaction], T]", *, snapshot: bool = True) -> T:
+        return self._open().read(workspace, work, snapshot=snapshot)
 
     def write(self, workspace: str, work: "Callable[[Transaction], T]") -> T:
         return self._open().write(workspace, work)

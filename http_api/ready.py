@@ -2,7 +2,7 @@
 
 The bytes are found by revision, so they are never stale, and there is nothing to invalidate: any process may have
 written meanwhile, so each request has the revision looked up. Requests that wait for the store at the same time
-share one transaction, which begins after they came: it looks up all their revisions, and reads each project whose
+share one call of it, which begins after they came: it looks up all their revisions, and reads each project whose
 bytes are not here once.
 """
 

@@ -1,6 +1,6 @@
 """Projects: read them, and write them as patch sets of one patch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
@@ -93,15 +93,16 @@ def get_projects_json(ctx: Context, names: Sequence[str], held: Callable[[str, i
     What `held` has of an id and a revision is not made again.
     """
     ctx.principal.require(Scope.PROJECTS_READ)
+    revisions = ctx.read(lambda tx: tx.find_revisions(names), snapshot=False)
+    shown = {state[0]: ProjectJson(*state, body) for state in set(revisions.values()) if (body := held(*state)) is not None}
+    missing = {project_id for project_id, _ in revisions.values()} - shown.keys()
+    if missing:
+        shown |= {made.id: made for made in ctx.read(lambda tx: _as_json(ctx, tx, _live_projects(tx, missing)))}
+    return {name: shown[project_id] for name, (project_id, _) in revisions.items() if project_id in shown}
 
-    def work(tx: Transaction) -> dict[str, ProjectJson]:
-        revisions = tx.find_revisions(names)
-        ready = [ProjectJson(*state, body) for state in set(revisions.values()) if (body := held(*state)) is not None]
-        missing = {project_id for project_id, _ in revisions.values()} - {known.id for known in ready}
-        shown = {known.id: known for known in (*ready, *_as_json(ctx, tx, tx.find_projects(missing)))}
-        return {name: shown[project_id] for name, (project_id, _) in revisions.items()}
 
-    return ctx.read(work)
+def _live_projects(tx: Transaction, ids: Set[str]) -> list[Project]:
+    return [project for project in tx.find_projects(ids) if project.deleted_at is None]
 
 
 def _as_json(ctx: Context, tx: Transaction, found: Sequence[Project], cursor: str | None = None) -> list[ProjectJson]:

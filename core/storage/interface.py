@@ -327,7 +327,13 @@ class Watch(Protocol):
 
 
 class Storage(Protocol):
-    def read(self, workspace: str, work: Callable[[Transaction], T]) -> T: ...
+    def read(self, workspace: str, work: Callable[[Transaction], T], *, snapshot: bool = True) -> T:
+        """Return `work(tx)` on one consistent state.
+
+        With `snapshot=False` each statement may see a later state than the one before: what asks for one thing only
+        spares PostgreSQL the exchanges that begin and end a transaction.
+        """
+
     def write(self, workspace: str, work: Callable[[Transaction], T]) -> T: ...
     def write_late(self, workspace: str, work: Callable[[Callable[[], Transaction]], T]) -> T:
         """Like `write`, with a transaction that begins when `work` calls its argument, once."""

@@ -26,7 +26,7 @@ T = TypeVar("T")
 class OneProject:
     """A storage and its transaction that know one project, and no database."""
 
-    def read(self, _workspace: str, work: Callable[[Any], T]) -> T:
+    def read(self, _workspace: str, work: Callable[[Any], T], **_: object) -> T:
         return work(self)
 
     def find_project(self, _name: str) -> Project:

@@ -61,6 +61,13 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def glancing(engine: Engine) -> Engine:
+    """Return the same engine for reads without a transaction, where one costs more than the read."""
+    if engine.dialect.name == "sqlite":
+        return reading(engine)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def place_of(url: URL) -> str:
     """Return how messages name the database: the file, or host and database name without credentials."""
     if url.get_backend_name() == "sqlite":

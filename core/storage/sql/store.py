@@ -66,6 +66,7 @@ class SqlStorage:
         self._writer = engine
         self._meter = meter
         self._reader = engines.reading(engine)
+        self._glancer = engines.glancing(engine)
         self._settings = settings
         self._place = engines.place_of(engine.url)
         self._is_sqlite = engine.dialect.name == "sqlite"
@@ -75,9 +76,9 @@ class SqlStorage:
         self._checkpoints = Checkpoints(engines.sqlite_path(engine.url)) if self._is_sqlite else None
         self._presence = Presence(engines.sqlite_path(engine.url)) if self._is_sqlite else None
 
-    def read(self, workspace: str, work: Callable[[Transaction], T]) -> T:
-        """Return `work(tx)` on one consistent state."""
-        return self._run(self._reader, workspace, lambda begin: work(begin()), locking=False)
+    def read(self, workspace: str, work: Callable[[Transaction], T], *, snapshot: bool = True) -> T:
+        """Return `work(tx)` on one consistent state, or without `snapshot` on the latest one for each statement."""
+        return self._run(self._reader if snapshot else self._glancer, workspace, lambda begin: work(begin()), locking=False)
 
     def write(self, workspace: str, work: Callable[[Transaction], T]) -> T:
         """Return `work(tx)` once committed; any exception leaves nothing behind."""
@@ -141,7 +142,7 @@ class SqlStorage:
     def _begin(self, engine: Engine, transaction: ExitStack, workspace: str, *, locking: bool) -> SqlTransaction:
         round_ = self._rounds.current
         if self._presence is not None and not (round_ is not None and round_.begun):  # which looks again before its commit
-            self._presence.require(within=_READ_WITHIN if engine is self._reader else 0.0)
+            self._presence.require(within=0.0 if engine is self._writer else _READ_WITHIN)
         if round_ is not None and (round_.begun or engine is self._writer):
             part = transaction.enter_context(round_.part())
             return SqlTransaction(part.connection, workspace, self._codec, locking=locking, part=part)

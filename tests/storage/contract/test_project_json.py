@@ -12,6 +12,7 @@ from core.patches.snapshot import ProjectRecord, TaskRecord
 from core.services import projects
 from core.services.projects import TASKS_IN_DETAIL
 from schemas.primitives import Priority, TaskStatus
+from schemas.projects import ProjectUpdate
 from tests.storage.builders import NOW, STEP, TODAY, Database, project, task
 
 TEXTS = (
@@ -189,6 +190,22 @@ def test_pages_of_json_are_those_of_models(database: Database, limit: int) -> No
         keys += [task.key for task in shown]
 
     assert sorted(keys) == sorted(task.key for task in tasks if task.deleted_at is None)
+
+
+def test_a_project_that_changes_or_goes_after_its_look_up_is_what_it_is_when_read(database: Database, ctx: Context) -> None:
+    database.create([project()])
+
+    def changed(*_: object) -> None:
+        projects.update_project(ctx, "WEB", ProjectUpdate(name="Renamed"))
+
+    def gone(*_: object) -> None:
+        projects.delete_project(ctx, "WEB")
+
+    shown = projects.get_projects_json(ctx, ["WEB"], held=changed)["WEB"]
+
+    assert shown == projects.get_project_json(ctx, "WEB")
+    assert orjson.loads(shown.body)["name"] == "Renamed"
+    assert projects.get_projects_json(ctx, ["WEB"], held=gone) == {}
 
 
 def test_projects_read_together_are_what_each_is_alone(database: Database, ctx: Context) -> None:
