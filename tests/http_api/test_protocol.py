@@ -14,11 +14,11 @@ class Socket(asyncio.Transport):
         self.sent: list[bytes] = []
         self.closed = False
 
-    def write(self, data: bytes) -> None:  # type: ignore[override]
+    def write(self, data: bytes) -> None:  # type: ignore[override]  # all that uvicorn writes
         assert not self.closed
         self.sent.append(data)
 
-    def writelines(self, parts: Iterable[bytes]) -> None:  # type: ignore[override]
+    def writelines(self, parts: Iterable[bytes]) -> None:  # type: ignore[override]  # bytes, as all here
         self.write(b"".join(parts))
 
     def close(self) -> None:
