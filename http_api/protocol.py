@@ -38,12 +38,11 @@ class PairedTransport(asyncio.Transport):
         self._held: bytes | None = None
 
     def write(self, data: bytes) -> None:  # type: ignore[override]  # all that uvicorn writes
-        held = self._held
+        held, self._held = self._held, None
         if held is None:
             self._held = data
             self._loop.call_soon(self._flush)
-        else:
-            self._held = None
+        elif not self._transport.is_closing():  # uvicorn asks for the newest request of a connection only
             self._transport.writelines((held, data))
 
     def close(self) -> None:

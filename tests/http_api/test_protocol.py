@@ -81,3 +81,14 @@ async def test_a_caller_who_has_left_is_sent_nothing() -> None:
     await asyncio.sleep(0)
 
     assert socket.sent == []
+
+
+async def test_an_answer_to_a_caller_who_has_left_is_dropped() -> None:
+    socket, transport = paired()
+
+    socket.close()
+    transport.write(b"head")
+    transport.write(b"body")
+    await asyncio.sleep(0)
+
+    assert socket.sent == []
