@@ -87,12 +87,20 @@ def rename(ctx: Context, task: str, title: str) -> Written[Task]:
     return tasks.update_task(ctx, task, TaskUpdate(title=title))
 
 
-def test_tasks_that_are_created_together_are_written_together(ctx: Context) -> None:
+def watch_statements(ctx: Context) -> list[str]:
+    """Return a list that grows with what this thread's round sends to SQLite from now on."""
     seen: list[str] = []
 
+    def watch(tx: Any) -> None:  # the port has no connection; the storage behind it does
+        tx.connection.connection.driver_connection.set_trace_callback(seen.append)
+
+    ctx.write(watch)
+    return seen
+
+
+def test_tasks_that_are_created_together_are_written_together(ctx: Context) -> None:
     with ctx.storage.together():
-        # The port has no connection; the storage behind it does.
-        ctx.write(lambda tx: tx.connection.connection.driver_connection.set_trace_callback(seen.append))  # type: ignore[attr-defined]
+        seen = watch_statements(ctx)
         for number in range(20):
             create(ctx, f"Task {number}")
 
@@ -102,10 +110,8 @@ def test_tasks_that_are_created_together_are_written_together(ctx: Context) -> N
 
 
 def test_tasks_of_several_projects_are_written_together(ctx: Context) -> None:
-    seen: list[str] = []
-
     with ctx.storage.together():
-        ctx.write(lambda tx: tx.connection.connection.driver_connection.set_trace_callback(seen.append))  # type: ignore[attr-defined]
+        seen = watch_statements(ctx)
         created = [create(ctx, f"Task {number}", project=("WEB", "APP")[number % 2]) for number in range(6)]
 
     assert [task.key for task in created] == ["WEB-3", "APP-1", "WEB-4", "APP-2", "WEB-5", "APP-3"]
